@@ -1,0 +1,43 @@
+/** What all parts of a running application share: fixed once it has started. */
+import type { Clock, Random } from '../clock.ts'
+import type { Log } from '../log/log.ts'
+import type { StateDirectory } from '../state/backend.ts'
+import type { Decision } from '../time/decisions.ts'
+import type { Fingerprint } from '../topology/fingerprint.ts'
+import type { PartitionPlan } from '../topology/partition-plan.ts'
+import type { Topology } from '../topology/topology.ts'
+import type { StreamsConfig } from './config.ts'
+import type { EventBus } from './events.ts'
+import type { BoundedRun } from './bounded-run.ts'
+import type { TaskId } from './task-id.ts'
+
+export interface Application {
+  readonly config: StreamsConfig
+  readonly topology: Topology
+  readonly plan: PartitionPlan
+  readonly tasks: readonly TaskId[]
+  readonly fingerprint: Fingerprint
+  readonly log: Log
+  readonly directory: StateDirectory
+  readonly clock: Clock
+  readonly random: Random
+  readonly events: EventBus
+  /** Partition counts of sinks, late and dead-letter topics. */
+  readonly outputPartitions: ReadonlyMap<string, number>
+  /** The bounded run to be finished; `undefined` when there is none. */
+  readonly run: BoundedRun | undefined
+  /** Whether the instance stops at the end of `run`. */
+  readonly stopsAtEnd: boolean
+  readonly options: ApplicationOptions
+}
+
+/** What tests and replays set; an application in production has none of it. */
+export interface ApplicationOptions {
+  /** Decisions of an earlier run to be followed, by task name. */
+  readonly decisions?: ReadonlyMap<string, readonly Decision[]>
+  readonly isReplay?: boolean
+  /** Makes values put into stores unchangeable. */
+  readonly freezeValues?: boolean
+  /** For tests and benchmarks only: see `ProducerOptions`. */
+  readonly unsafeWithoutTransactions?: boolean
+}

@@ -1,0 +1,109 @@
+/**
+ * Bounded runs: the end offsets are captured once, and committed before anything is read, so that a run that was
+ * interrupted ends where it was going to end, and a replay finds where it ended.
+ *
+ * The record of the newest run is in the commit log of sub-topology 0, partition 0, under the key `run`. Runs are
+ * numbered from 1. A run is open until every task of the application has finished it; while it is, a further bounded
+ * run joins it instead of beginning another.
+ */
+import { FatalError, FencedError } from '../errors.ts'
+import type { Log, Offset, TopicPartition } from '../log/log.ts'
+import { RecordBatchBuilder } from '../log/record-batch-builder.ts'
+import { COMMIT_KEYS, decodeEntry, encodeEntry } from './commit-entry.ts'
+import { readNewest, readRange } from './commit-log.ts'
+import { commitLogTopic } from './internal-topics.ts'
+import type { TaskId } from './task-id.ts'
+
+export interface BoundedRun {
+  readonly formatVersion: 1
+  /** From 1. */
+  readonly run: number
+  readonly flush: boolean
+  /** End offsets of the source partitions, by `topic/partition`. */
+  readonly ends: Readonly<Record<string, string>>
+}
+
+export interface BoundedRunSpec {
+  readonly log: Log
+  readonly applicationId: string
+  readonly tasks: readonly TaskId[]
+  readonly sources: readonly TopicPartition[]
+}
+
+const ATTEMPTS_MAX = 5
+
+/** The run that is open; `undefined` when there is none. */
+export async function findOpenRun(spec: BoundedRunSpec): Promise<BoundedRun | undefined> {
+  const newest = await readNewestRun(spec)
+  return newest !== undefined && (await isOpen(spec, newest)) ? newest : undefined
+}
+
+/**
+ * Joins the open run, or begins one that ends at the present end offsets. Several instances that start at once agree:
+ * each fences the others before it looks, so whoever commits a run is seen by all who come later. An open run keeps
+ * its own ends and its own flush.
+ */
+export async function openRun(spec: BoundedRunSpec, flush: boolean): Promise<BoundedRun> {
+  const { log, applicationId, sources } = spec
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const producer = await log.producer({ transactionalId: `${applicationId}-run` })
+    try {
+      const newest = await readNewestRun(spec)
+      if (newest !== undefined && (await isOpen(spec, newest))) return newest
+      const ends = await log.offsets('end', sources)
+      const run: BoundedRun = {
+        formatVersion: 1,
+        run: (newest?.run ?? 0) + 1,
+        flush,
+        ends: Object.fromEntries(
+          sources.map(({ topic, partition }, index) => [`${topic}/${partition}`, String(ends[index])]),
+        ),
+      }
+      const records = new RecordBatchBuilder()
+      records.append(0, COMMIT_KEYS.run, encodeEntry(run))
+      producer.begin()
+      await producer.send([{ ...partitionOf(applicationId), records }])
+      await producer.commit()
+      return run
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error
+    } finally {
+      await producer.close()
+    }
+  }
+  throw new FatalError('RUN_NOT_OPENED', `other instances kept opening bounded runs of ${applicationId}`)
+}
+
+/** Where a source partition ends in a run. */
+export function endOf(run: BoundedRun, { topic, partition }: TopicPartition): Offset {
+  const end = run.ends[`${topic}/${partition}`]
+  if (end === undefined) {
+    throw new FatalError('RUN_ENDS_MISSING', `bounded run ${run.run} knows no end of ${topic}/${partition}`)
+  }
+  return BigInt(end)
+}
+
+async function readNewestRun({ log, applicationId }: BoundedRunSpec): Promise<BoundedRun | undefined> {
+  const partition = partitionOf(applicationId)
+  const [start] = await log.offsets('start', [partition])
+  const [end] = await log.offsets('end', [partition])
+  let newest: Buffer | undefined
+  await readRange(log, partition, start!, end!, (cursor) => {
+    if (cursor.key()?.toString('utf8') === COMMIT_KEYS.run) newest = cursor.value() ?? undefined
+  })
+  return newest === undefined ? undefined : decodeEntry<BoundedRun>(newest, `${partition.topic}/0`)
+}
+
+async function isOpen({ log, applicationId, tasks }: BoundedRunSpec, { run }: BoundedRun): Promise<boolean> {
+  for (const { subTopology, partition } of tasks) {
+    const topic = commitLogTopic(applicationId, subTopology)
+    const [end] = await log.offsets('end', [{ topic, partition }])
+    const { latest } = await readNewest(log, { topic, partition }, end!)
+    if ((latest?.finishedRun ?? 0) < run) return true
+  }
+  return false
+}
+
+function partitionOf(applicationId: string): TopicPartition {
+  return { topic: commitLogTopic(applicationId, 0), partition: 0 }
+}

@@ -1,0 +1,61 @@
+/**
+ * Counts that are part of a task's committed state: exact over crashes, because what a record added is undone with the
+ * record, and what was not committed is forgotten with the rest.
+ */
+import type { Counter } from '../topology/stage-context.ts'
+
+/** Totals by name. Names of the engine are those of `EngineCount`; processors add their own. */
+export type Counts = Readonly<Record<string, number>>
+
+/** What the engine counts. Every consumed record is exactly one of: worked, skipped, dead letter, late. */
+export type EngineCount =
+  /** Records taken from the inputs. */
+  | 'consumed'
+  | 'deadLetters'
+  /** Dropped under the policy `skip`. */
+  | 'skipped'
+  /** Late for all of their windows, whatever the reason. */
+  | 'late'
+  /** Of those: closed by idleness, or by the flush of a bounded run. */
+  | 'lateIdle'
+  | 'lateFlushed'
+  /** Late for some windows, counted for others. */
+  | 'partlyLate'
+  /** Results of windows that closed. */
+  | 'results'
+
+export class Counters {
+  private readonly totals = new Map<string, number>()
+  private readonly sinceUnit: string[] = []
+
+  constructor(resume: Counts = {}) {
+    for (const [name, total] of Object.entries(resume)) this.totals.set(name, total)
+  }
+
+  /** Begins an undo unit. */
+  begin(): void {
+    this.sinceUnit.length = 0
+  }
+
+  /** Takes back what was counted since `begin`. */
+  rollback(): void {
+    for (const name of this.sinceUnit) this.totals.set(name, this.totals.get(name)! - 1)
+    this.sinceUnit.length = 0
+  }
+
+  /** Adds one, as part of the current unit. */
+  increment(name: string): void {
+    this.totals.set(name, (this.totals.get(name) ?? 0) + 1)
+    this.sinceUnit.push(name)
+  }
+
+  /** A handle for user code. */
+  named(name: string): Counter {
+    return { increment: () => this.increment(name) }
+  }
+
+  /** The totals now, by name in alphabetical order. */
+  snapshot(): Counts {
+    return Object.fromEntries([...this.totals].sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+}

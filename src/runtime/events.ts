@@ -1,0 +1,43 @@
+/** What an application tells of itself, as one stream of events; loggers, progress bars and metrics listen. */
+import { Subject, type Observable } from 'rxjs'
+import type { AppState } from './app-state.ts'
+import type { RestoreProgress } from './restore.ts'
+
+export type StreamsEvent =
+  | { readonly type: 'state'; readonly state: AppState }
+  | { readonly type: 'tasks-assigned'; readonly tasks: readonly string[] }
+  | { readonly type: 'tasks-revoked'; readonly tasks: readonly string[] }
+  /** The tasks now belong to others; what was not committed is forgotten. */
+  | { readonly type: 'tasks-lost'; readonly tasks: readonly string[]; readonly reason: string }
+  | ({ readonly type: 'restore-progress'; readonly task: string } & RestoreProgress)
+  /** A task is ready. `replayed`: changelog records that local state lacked. */
+  | {
+      readonly type: 'task-started'
+      readonly task: string
+      readonly replayed: number
+      /** Why the state on disk was removed first; `undefined` when it was kept. */
+      readonly wipedBecause: string | undefined
+      /** Number of the commit it goes on from; 0 for none. */
+      readonly commitId: number
+    }
+  | {
+      readonly type: 'committed'
+      readonly tasks: number
+      /** Records worked since the last commit. */
+      readonly records: number
+      readonly durationMs: number
+    }
+  /** A bounded run has ended in all tasks of this instance. */
+  | { readonly type: 'run-finished'; readonly run: number }
+  /** Something went wrong that the application mends by itself. */
+  | { readonly type: 'recovering'; readonly code: string; readonly message: string }
+  | { readonly type: 'warning'; readonly message: string }
+
+export class EventBus {
+  private readonly subject = new Subject<StreamsEvent>()
+  readonly events: Observable<StreamsEvent> = this.subject.asObservable()
+
+  emit(event: StreamsEvent): void {
+    this.subject.next(event)
+  }
+}

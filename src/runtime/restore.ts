@@ -1,0 +1,197 @@
+/**
+ * Brings the local state of a task up to its changelogs.
+ *
+ * Restoring begins where the checkpoint stands, or with nothing where there is none or it cannot be used, and ends when
+ * the position has reached the high watermark that was taken after the former owner was fenced. What has been restored
+ * is written with a checkpoint of its own as it goes, so that an interrupted restore goes on where it was.
+ */
+import type { Clock } from '../clock.ts'
+import { CorruptedStateError, StateMismatchError } from '../errors.ts'
+import type { Log, Offset, TopicDescription, TopicPartition } from '../log/log.ts'
+import type { RecordCursor } from '../log/record-cursor.ts'
+import type { BackendWrite, StateBackend, StateDirectory } from '../state/backend.ts'
+import { seal } from '../state/envelope.ts'
+import { backendPrefix } from '../state/managed-store.ts'
+import { differencesBetween, type Fingerprint } from '../topology/fingerprint.ts'
+import { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from './checkpoint.ts'
+import type { ChangelogPosition, CommitEntry } from './commit-entry.ts'
+import { readRange } from './commit-log.ts'
+
+/** A store's changelog as a restore sees it. */
+export interface Changelog extends TopicPartition {
+  readonly store: string
+  readonly description: TopicDescription
+  readonly start: Offset
+  /** High watermark to be reached. */
+  readonly end: Offset
+}
+
+export interface RestoreSpec {
+  readonly log: Log
+  readonly clock: Clock
+  readonly directory: StateDirectory
+  readonly task: string
+  readonly changelogs: readonly Changelog[]
+  /** The newest commit of the task. */
+  readonly latest: CommitEntry | undefined
+  readonly fingerprint: Fingerprint
+  readonly onProgress: (progress: RestoreProgress) => void
+}
+
+/** How far a restore is; offsets, so compacted and aborted ones count as done when they are passed. */
+export interface RestoreProgress {
+  readonly store: string
+  readonly restored: bigint
+  readonly total: bigint
+}
+
+export interface RestoredState {
+  readonly backend: StateBackend
+  /** Changelog records applied. */
+  readonly replayed: number
+  /** Why the state on disk was removed first; `undefined` when it was not. */
+  readonly wipedBecause: string | undefined
+  /** Changelog positions that the state stands at. */
+  readonly positions: Readonly<Record<string, ChangelogPosition>>
+}
+
+const WRITE_ENTRIES = 4_000
+
+/** Opens the state and restores it. `StateMismatchError` when it belongs to something else. */
+export async function restoreState(spec: RestoreSpec): Promise<RestoredState> {
+  const opened = await openUsable(spec)
+  const restored = new Map<string, ChangelogPosition>()
+  for (const { store, description, start } of spec.changelogs) {
+    const from = opened.checkpoint?.changelogs[store]?.offset ?? String(start)
+    restored.set(store, { topicId: description.topicId, offset: from })
+  }
+  let replayed = 0
+  for (const changelog of spec.changelogs) {
+    replayed += await restoreStore(spec, opened.backend, changelog, restored)
+  }
+  const positions = Object.fromEntries(restored)
+  const commitId = spec.latest?.commitId ?? 0
+  if (replayed > 0 || opened.checkpoint?.commitId !== commitId) {
+    await opened.backend.write([], checkpointOf(spec, commitId, positions))
+  }
+  return { backend: opened.backend, replayed, wipedBecause: opened.wipedBecause, positions }
+}
+
+interface OpenedState {
+  readonly backend: StateBackend
+  readonly checkpoint: Checkpoint | undefined
+  readonly wipedBecause: string | undefined
+}
+
+async function openUsable(spec: RestoreSpec): Promise<OpenedState> {
+  let wipedBecause: string | undefined
+  try {
+    const backend = await spec.directory.open(spec.task)
+    try {
+      const stored = backend.checkpoint()
+      const checkpoint = stored === undefined ? undefined : decodeCheckpoint(stored)
+      if (checkpoint !== undefined) refuseForeign(spec, checkpoint)
+      wipedBecause = checkpoint === undefined ? undefined : whyUnusable(spec, checkpoint)
+      if (wipedBecause === undefined) return { backend, checkpoint, wipedBecause }
+      await backend.close()
+    } catch (error) {
+      await backend.close()
+      throw error
+    }
+  } catch (error) {
+    if (!(error instanceof CorruptedStateError)) throw error
+    wipedBecause = error.message
+  }
+  await spec.directory.wipe(spec.task)
+  return { backend: await spec.directory.open(spec.task), checkpoint: undefined, wipedBecause }
+}
+
+function refuseForeign(spec: RestoreSpec, checkpoint: Checkpoint): void {
+  const differences = differencesBetween(checkpoint.fingerprint, spec.fingerprint)
+  if (differences.length > 0) {
+    throw new StateMismatchError(
+      `The state of task ${spec.task} in ${spec.directory.location} was written by another topology:`,
+      differences,
+    )
+  }
+  if (spec.latest === undefined && checkpoint.commitId > 0) {
+    throw new StateMismatchError(
+      `The state of task ${spec.task} in ${spec.directory.location} does not fit the log:`,
+      [
+        `it contains commit ${checkpoint.commitId}, and the commit log has none: was the log deleted or exchanged?`,
+      ],
+    )
+  }
+}
+
+/** Why state that belongs here cannot be caught up; `undefined` when it can. */
+function whyUnusable(spec: RestoreSpec, checkpoint: Checkpoint): string | undefined {
+  const { latest, clock } = spec
+  if (latest !== undefined && checkpoint.commitId > latest.commitId) {
+    return `its checkpoint (commit ${checkpoint.commitId}) lies beyond the newest commit (${latest.commitId})`
+  }
+  for (const { store, description, start, end } of spec.changelogs) {
+    const position = checkpoint.changelogs[store]
+    if (position === undefined) return `its checkpoint does not know store ${store}`
+    if (position.topicId !== description.topicId)
+      return `the changelog of store ${store} is another topic now`
+    const offset = BigInt(position.offset)
+    if (offset > end) return `its checkpoint lies beyond the changelog of store ${store}`
+    if (offset < start) return `the changelog of store ${store} begins behind its checkpoint`
+    const known = latest?.changelogs[store]
+    if (latest?.commitId === checkpoint.commitId && known !== undefined && known.offset !== position.offset) {
+      return `its checkpoint has commit ${latest.commitId} at another offset of the changelog of store ${store}`
+    }
+    const ageMs = clock.now() - checkpoint.writtenAtMs
+    if (offset < end && ageMs > description.settings.deleteRetentionMs) {
+      return `its checkpoint is ${ageMs} ms old, and tombstones since may be gone`
+    }
+  }
+  return undefined
+}
+
+async function restoreStore(
+  spec: RestoreSpec,
+  backend: StateBackend,
+  changelog: Changelog,
+  restored: Map<string, ChangelogPosition>,
+): Promise<number> {
+  const { store, description, end } = changelog
+  const from = BigInt(restored.get(store)!.offset)
+  const prefix = backendPrefix(store)
+  // Later entries of a key replace earlier ones before they are written.
+  let pending = new Map<string, BackendWrite>()
+  let replayed = 0
+  let position = from
+  const write = async (): Promise<void> => {
+    restored.set(store, { topicId: description.topicId, offset: String(position) })
+    // Between two commits: no commit's number.
+    await backend.write([...pending.values()], checkpointOf(spec, 0, Object.fromEntries(restored)))
+    pending = new Map()
+    spec.onProgress({ store, restored: position - from, total: end - from })
+  }
+  const take = (cursor: RecordCursor): void => {
+    replayed++
+    const key = Buffer.concat([prefix, cursor.key()!])
+    const value = cursor.value()
+    pending.set(key.toString('latin1'), {
+      key,
+      value: value === null ? null : seal(key, cursor.timestampMs, value),
+    })
+  }
+  while (position < end) {
+    const next = position + BigInt(WRITE_ENTRIES) < end ? position + BigInt(WRITE_ENTRIES) : end
+    await readRange(spec.log, changelog, position, next, take)
+    position = next
+    await write()
+  }
+  return replayed
+}
+
+function checkpointOf(
+  { fingerprint, clock }: RestoreSpec,
+  commitId: number,
+  changelogs: Checkpoint['changelogs'],
+): Buffer {
+  return encodeCheckpoint({ formatVersion: 1, commitId, changelogs, fingerprint, writtenAtMs: clock.now() })
+}

@@ -1,0 +1,146 @@
+/** How records that cannot be worked, or come too late, are kept: dead letters and the late side output. */
+import { createHash } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import { codeOf, messageOf } from '../errors.ts'
+import type { RecordHeader } from '../log/record-batch-builder.ts'
+import type { LateReason } from '../time/lateness.ts'
+import { DEAD_LETTER, LATE } from './header-names.ts'
+import type { InputRecord, StageFailure } from './input-record.ts'
+
+/** A value that would not fit into the dead-letter topic is cut to this many bytes. */
+const CUT_VALUE_BYTES = 64 * 1024
+/** Stack traces are for reading. */
+const STACK_CHARACTERS_MAX = 4_000
+const MESSAGE_CHARACTERS_MAX = 1_000
+
+/** What is written to the dead-letter topic. */
+export interface DeadLetter {
+  readonly timestampMs: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly RecordHeader[]
+}
+
+/** A window result that could not be sent on. */
+export interface FailedResult {
+  readonly topic: string
+  readonly partition: number
+  readonly position: number
+  readonly key: Buffer
+  readonly value: Buffer
+  readonly timestampMs: number
+  readonly windowStartMs: number
+  readonly windowEndMs: number
+}
+
+/**
+ * The dead letter of an input record: key, value, timestamp and headers as they came, and headers that say where it
+ * came from and what went wrong. A record that is too large keeps its headers, and its value's size and SHA-256; the
+ * value is cut.
+ */
+export function deadLetterOf(
+  record: InputRecord,
+  failure: StageFailure,
+  clock: Clock,
+  maxRecordBytes: number,
+): DeadLetter {
+  const place = { topic: record.topic, partition: record.partition, offset: record.offset }
+  const headers = [...record.headers, ...errorHeaders(failure, place, record.attempt, clock)]
+  const letter = {
+    timestampMs: Math.max(0, record.writtenTimestampMs),
+    key: record.rawKey(),
+    value: record.rawValue(),
+    headers,
+  }
+  return fit(letter, maxRecordBytes)
+}
+
+/** The dead letter of a window result: its key and aggregate as the store writes them, and its window in headers. */
+export function deadLetterOfResult(
+  result: FailedResult,
+  failure: StageFailure,
+  clock: Clock,
+  maxRecordBytes: number,
+): DeadLetter {
+  const place = { topic: result.topic, partition: result.partition, offset: BigInt(result.position) }
+  const headers = [
+    ...errorHeaders(failure, place, 1, clock),
+    text(DEAD_LETTER.windowStart, String(result.windowStartMs)),
+    text(DEAD_LETTER.windowEnd, String(result.windowEndMs)),
+  ]
+  const { timestampMs, key, value } = result
+  return fit({ timestampMs, key, value, headers }, maxRecordBytes)
+}
+
+/** What the headers of a late record say. */
+export interface LateDetails {
+  readonly reason: LateReason
+  readonly watermarkMs: number
+  readonly stage: string
+  readonly windowStartsMs: readonly number[]
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+}
+
+/** The headers that a late record carries beside its own. */
+export function lateHeaders(details: LateDetails): readonly RecordHeader[] {
+  const { watermarkMs } = details
+  return [
+    text(LATE.reason, details.reason),
+    text(LATE.watermark, Number.isFinite(watermarkMs) ? String(watermarkMs) : 'none'),
+    text(LATE.stage, details.stage),
+    text(LATE.windows, details.windowStartsMs.join(',')),
+    text(LATE.topic, details.topic),
+    text(LATE.partition, String(details.partition)),
+    text(LATE.offset, String(details.offset)),
+  ]
+}
+
+function errorHeaders(
+  { stage, error }: StageFailure,
+  place: { readonly topic: string; readonly partition: number; readonly offset: bigint },
+  attempt: number,
+  clock: Clock,
+): readonly RecordHeader[] {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  return [
+    text(DEAD_LETTER.exception, error instanceof Error ? error.name : typeof error),
+    text(DEAD_LETTER.message, messageOf(error).slice(0, MESSAGE_CHARACTERS_MAX)),
+    text(DEAD_LETTER.stacktrace, stack.slice(0, STACK_CHARACTERS_MAX)),
+    text(DEAD_LETTER.topic, place.topic),
+    text(DEAD_LETTER.partition, String(place.partition)),
+    text(DEAD_LETTER.offset, String(place.offset)),
+    text(DEAD_LETTER.stage, stage),
+    text(DEAD_LETTER.code, codeOf(error, 'RECORD_FAILED')),
+    text(DEAD_LETTER.attempt, String(attempt)),
+    text(DEAD_LETTER.time, String(clock.now())),
+  ]
+}
+
+function fit(letter: DeadLetter, maxRecordBytes: number): DeadLetter {
+  const { key, value, headers } = letter
+  const headerBytes = headers.reduce(
+    (sum, header) => sum + header.key.length * 3 + (header.value?.length ?? 0) + 16,
+    64,
+  )
+  if (headerBytes + (key?.length ?? 0) + (value?.length ?? 0) <= maxRecordBytes) return letter
+  const whole = value ?? Buffer.alloc(0)
+  const room = Math.max(0, maxRecordBytes - headerBytes - 512)
+  const keptKey = key === null || key.length <= room / 2 ? key : key.subarray(0, Math.floor(room / 2))
+  const keptValueBytes = Math.min(CUT_VALUE_BYTES, room - (keptKey?.length ?? 0))
+  return {
+    ...letter,
+    key: keptKey,
+    value: whole.subarray(0, Math.max(0, keptValueBytes)),
+    headers: [
+      ...headers,
+      text(DEAD_LETTER.valueBytes, String(whole.length)),
+      text(DEAD_LETTER.valueSha256, createHash('sha256').update(whole).digest('hex')),
+    ],
+  }
+}
+
+function text(key: string, value: string): RecordHeader {
+  return { key, value: Buffer.from(value) }
+}

@@ -1,0 +1,220 @@
+/**
+ * A running topology: what Kafka Streams calls KafkaStreams.
+ *
+ * What lives in `runtime/`: tasks and what drives them (inputs in order, units of undo, commits, restore, membership),
+ * configuration and events. It is the only folder that knows both the log and the state. What never does: adapters of
+ * either (they are handed in), the command line, anything about sensors.
+ *
+ * The life of a record, a file per step: task-feeder → source-channel or repartition-input (record-reader decodes) →
+ * task-inputs (order) → task (window-closer first, then pipeline as one unit: unit-runner) → record-collector →
+ * commit-cycle.
+ */
+import { systemClock, systemRandom, type Clock, type Random } from '../clock.ts'
+import { FatalError, StateMismatchError, TopologyError } from '../errors.ts'
+import type { Log, TopicPartition, TopicSpec } from '../log/log.ts'
+import type { StateDirectory } from '../state/backend.ts'
+import { inputsOf } from '../topology/channels.ts'
+import { fingerprintOf, type Fingerprint } from '../topology/fingerprint.ts'
+import { planPartitions, type PartitionPlan } from '../topology/partition-plan.ts'
+import { outputTopicsOf, sourceTopicsOf, type Topology } from '../topology/topology.ts'
+import { appTransition, type AppState } from './app-state.ts'
+import type { Application, ApplicationOptions } from './application.ts'
+import { findOpenRun, openRun, type BoundedRun, type BoundedRunSpec } from './bounded-run.ts'
+import { parseConfig, type StreamsConfig, type StreamsConfigInput } from './config.ts'
+import { EventBus, type StreamsEvent } from './events.ts'
+import { changelogTopic, commitLogTopic, repartitionTopic } from './internal-topics.ts'
+import type { RunningTask } from './running-task.ts'
+import type { TaskId } from './task-id.ts'
+import { Worker } from './worker.ts'
+import type { Observable } from 'rxjs'
+
+export interface StreamsAppSpec {
+  readonly topology: Topology
+  readonly config: StreamsConfigInput
+  /** The log; stays open when the application stops. */
+  readonly log: Log
+  /** Where state is kept; closed when the application stops. */
+  readonly directory: StateDirectory
+  /** Ends at the end offsets seen at the start; else the application runs until it is stopped. */
+  readonly bounded?: { readonly flush: boolean }
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly options?: ApplicationOptions
+}
+
+export class StreamsApp {
+  readonly config: StreamsConfig
+  private readonly spec: StreamsAppSpec
+  private readonly clock: Clock
+  private readonly random: Random
+  private readonly bus = new EventBus()
+  private currentState: AppState = 'created'
+  private worker: Worker | undefined
+  private stopRequested = false
+  private finished: Promise<void> | undefined
+
+  /** Checks the configuration (`ConfigError`); the topology was checked when it was built. Starts nothing. */
+  constructor(spec: StreamsAppSpec) {
+    this.spec = spec
+    this.config = parseConfig(spec.config)
+    this.clock = spec.clock ?? systemClock
+    this.random = spec.random ?? systemRandom
+  }
+
+  get state(): AppState {
+    return this.currentState
+  }
+
+  /** What happens, as it happens. */
+  get events(): Observable<StreamsEvent> {
+    return this.bus.events
+  }
+
+  /** The tasks of this instance by name; empty while none are assigned. */
+  get tasks(): ReadonlyMap<string, RunningTask> {
+    return this.worker?.tasks ?? new Map<string, RunningTask>()
+  }
+
+  /**
+   * Starts, and resolves when the application has ended: stopped, or at the end of its bounded run. Rejects with the
+   * error that made it end otherwise; everything is closed then.
+   */
+  run(): Promise<void> {
+    this.finished ??= this.runToTheEnd()
+    return this.finished
+  }
+
+  /** Commits what is worked, gives the tasks up and ends. Resolves when that is done; never rejects. */
+  async stop(): Promise<void> {
+    this.stopRequested = true
+    if (this.currentState === 'created') {
+      this.goTo('stopped')
+      await this.spec.directory.close()
+    }
+    if (this.currentState === 'running' || this.currentState === 'starting') this.goTo('stopping')
+    this.worker?.stop()
+    await this.finished?.catch(() => undefined)
+  }
+
+  private async runToTheEnd(): Promise<void> {
+    this.goTo('starting')
+    try {
+      const application = await this.prepare()
+      this.worker = new Worker(application)
+      if (!this.stopRequested) this.goTo('running')
+      else this.worker.stop()
+      await this.worker.run()
+      if (this.currentState === 'running') this.goTo('stopping')
+      await this.spec.directory.close()
+      this.goTo('stopped')
+    } catch (error) {
+      await this.spec.directory.close().catch(() => undefined)
+      this.goTo('failed')
+      throw error
+    }
+  }
+
+  /** Everything that is decided once, before any task starts. */
+  private async prepare(): Promise<Application> {
+    const { topology, log, directory, bounded } = this.spec
+    const { config } = this
+    const plan = planPartitions(topology, await this.sourceCounts())
+    const tasks = plan.tasks.flatMap((count, subTopology) =>
+      Array.from({ length: count }, (_, partition): TaskId => ({ subTopology, partition })),
+    )
+    await this.createTopics(plan)
+    const outputs = await log.describeTopics([
+      ...outputTopicsOf(topology),
+      config.lateTopic,
+      config.deadLetterTopic,
+    ])
+    const runSpec = { log, applicationId: config.applicationId, tasks, sources: this.sourcePartitions(plan) }
+    return {
+      config,
+      topology,
+      plan,
+      tasks,
+      fingerprint: this.fingerprint(plan),
+      log,
+      directory,
+      clock: this.clock,
+      random: this.random,
+      events: this.bus,
+      outputPartitions: new Map([...outputs].map(([topic, { partitions }]) => [topic, partitions])),
+      run: bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded.flush),
+      stopsAtEnd: bounded !== undefined,
+      options: this.spec.options ?? {},
+    }
+  }
+
+  private async sourceCounts(): Promise<ReadonlyMap<string, number>> {
+    const topics = sourceTopicsOf(this.spec.topology)
+    const described = await this.spec.log.describeTopics(topics)
+    const missing = topics.filter((topic) => !described.has(topic))
+    if (missing.length > 0) {
+      throw new TopologyError(missing.map((topic) => `source topic ${topic} does not exist`))
+    }
+    return new Map([...described].map(([topic, { partitions }]) => [topic, partitions]))
+  }
+
+  private sourcePartitions(plan: PartitionPlan): readonly TopicPartition[] {
+    return sourceTopicsOf(this.spec.topology).flatMap((topic) =>
+      Array.from({ length: plan.counts.get(topic)! }, (_, partition) => ({ topic, partition })),
+    )
+  }
+
+  private async createTopics(plan: PartitionPlan): Promise<void> {
+    const { topology, log } = this.spec
+    const { applicationId, lateTopic, deadLetterTopic } = this.config
+    const compacted = { cleanup: 'compact', retentionMs: -1 } as const
+    const internal: TopicSpec[] = topology.subTopologies.flatMap((part) => [
+      { name: commitLogTopic(applicationId, part.id), partitions: plan.tasks[part.id]!, settings: compacted },
+      ...part.stores.map((store) => {
+        return {
+          name: changelogTopic(applicationId, store),
+          partitions: plan.tasks[part.id]!,
+          settings: compacted,
+        }
+      }),
+      ...inputsOf(part, topology).flatMap(({ name, isRepartition }) =>
+        isRepartition
+          ? [{ name: repartitionTopic(applicationId, name), partitions: plan.counts.get(name)! }]
+          : [],
+      ),
+    ])
+    const outputs = [...new Set([...outputTopicsOf(topology), lateTopic, deadLetterTopic])]
+    const existing = await log.describeTopics(outputs)
+    const partitions = Math.max(...sourceTopicsOf(topology).map((topic) => plan.counts.get(topic)!))
+    const missing = outputs.filter((topic) => !existing.has(topic)).map((name) => ({ name, partitions }))
+    try {
+      await log.createTopics([...internal, ...missing])
+    } catch (error) {
+      if (!(error instanceof FatalError) || error.code !== 'TOPIC_PARTITIONS_DIFFER') throw error
+      throw new StateMismatchError(
+        `The internal topics of application ${applicationId} were made for other partition counts ` +
+          '(were partitions added to a source topic?):',
+        [error.message],
+      )
+    }
+  }
+
+  private fingerprint(plan: PartitionPlan): Fingerprint {
+    const facts: Record<string, string> = { ...fingerprintOf(this.spec.topology) }
+    for (const [input, count] of plan.counts) facts[`partitions of ${input}`] = String(count)
+    return facts
+  }
+
+  private goTo(state: AppState): void {
+    this.currentState = appTransition(this.currentState, state)
+    this.bus.emit({ type: 'state', state })
+  }
+}
+
+/**
+ * A flush that was decided and not finished still happens, where it was decided: also when the next run has no end. A
+ * run without flush decides nothing.
+ */
+async function unfinishedFlush(spec: BoundedRunSpec): Promise<BoundedRun | undefined> {
+  const open = await findOpenRun(spec)
+  return open?.flush === true ? open : undefined
+}

@@ -1,0 +1,100 @@
+/** Between the reader and the tasks of a worker: who reads what, from where, and how much may wait. */
+import { FatalError } from '../errors.ts'
+import { partitionKey, type LogReader, type PollResult, type TopicPartition } from '../log/log.ts'
+import { repartitionTopic } from './internal-topics.ts'
+import type { RunningTask } from './running-task.ts'
+
+interface Feed {
+  readonly running: RunningTask
+  /** Source topic or repartition node. */
+  readonly input: string
+  readonly isRepartition: boolean
+  readonly partition: TopicPartition
+  paused: boolean
+}
+
+export class TaskFeeder {
+  private readonly reader: LogReader
+  private readonly applicationId: string
+  private readonly maxWaitingBytes: number
+  private readonly feeds = new Map<string, Feed>()
+
+  constructor(reader: LogReader, applicationId: string, maxWaitingBytes: number) {
+    this.reader = reader
+    this.applicationId = applicationId
+    this.maxWaitingBytes = maxWaitingBytes
+  }
+
+  /** Reads the inputs of a task from where it stands. */
+  add(running: RunningTask): void {
+    const { sources, repartitions } = running.task.parts.built
+    for (const [topic, source] of sources) this.addFeed(running, topic, topic, false, source.fetchPosition)
+    for (const [node, input] of repartitions) {
+      this.addFeed(running, node, repartitionTopic(this.applicationId, node), true, input.fetchPosition)
+    }
+  }
+
+  /** Reads for nobody any more. */
+  clear(): void {
+    for (const { partition } of this.feeds.values()) this.reader.unassign(partition)
+    this.feeds.clear()
+  }
+
+  /** Gives to the tasks what was read; `FatalError` when a partition cannot be read on. */
+  distribute({ chunks, failures }: PollResult): void {
+    for (const chunk of chunks) {
+      const feed = this.feeds.get(partitionKey(chunk.partition))
+      feed?.running.task.add(feed.input, chunk)
+    }
+    for (const { partition, error } of failures) {
+      if (!this.feeds.has(partitionKey(partition))) continue
+      throw new FatalError(
+        error.code,
+        `${partitionKey(partition)} cannot be read on: ${error.message}` +
+          (error.code === 'OFFSET_OUT_OF_RANGE' ? ' (were records deleted before they were worked?)' : ''),
+        { cause: error },
+      )
+    }
+  }
+
+  /**
+   * Stops and resumes reading by what waits, and goes back where a task needs what it had dropped. `starved` tasks
+   * wait for something that has not arrived, so their repartition inputs are read on in any case.
+   */
+  regulate(starved: ReadonlySet<RunningTask>): void {
+    for (const feed of this.feeds.values()) {
+      const input = this.inputOf(feed)
+      if (feed.isRepartition) this.rewind(feed)
+      const mustRead = feed.isRepartition && starved.has(feed.running)
+      if (!feed.paused && input.heldBytes > this.maxWaitingBytes && !mustRead) {
+        feed.paused = true
+        this.reader.pause(feed.partition)
+      } else if (feed.paused && (input.heldBytes < this.maxWaitingBytes / 2 || mustRead)) {
+        feed.paused = false
+        this.reader.resume(feed.partition)
+      }
+    }
+  }
+
+  private rewind({ running, input, partition }: Feed): void {
+    const position = running.task.parts.built.repartitions.get(input)!.takeRewind()
+    if (position !== undefined) this.reader.assign(partition, BigInt(position))
+  }
+
+  private inputOf({ running, input }: Feed): { readonly heldBytes: number } {
+    const { sources, repartitions } = running.task.parts.built
+    return (sources.get(input) ?? repartitions.get(input))!
+  }
+
+  private addFeed(
+    running: RunningTask,
+    input: string,
+    topic: string,
+    isRepartition: boolean,
+    from: number,
+  ): void {
+    const partition = { topic, partition: running.task.id.partition }
+    this.feeds.set(partitionKey(partition), { running, input, isRepartition, partition, paused: false })
+    this.reader.assign(partition, BigInt(from))
+  }
+}

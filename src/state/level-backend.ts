@@ -1,0 +1,163 @@
+/**
+ * The state of one task in a LevelDB.
+ *
+ * Keys of stores begin with the store's name and a zero byte, so nothing of theirs begins with one; the backend's own
+ * entries do: the checkpoint, and the ledger. LevelDB drops a damaged part of its write-ahead log silently and goes on
+ * with what comes behind it, which would leave a hole: a newer checkpoint over lost writes. So every write also puts a
+ * numbered ledger entry, and opening checks that the numbers have no gap up to the one the checkpoint names.
+ */
+import { Level } from 'level'
+import { CorruptedStateError, messageOf } from '../errors.ts'
+import type { BackendWrite, StateBackend } from './backend.ts'
+import { seal, unseal } from './envelope.ts'
+
+type Database = Level<Buffer, Buffer>
+
+/** What LevelDB offers beyond the interface that `level` shares with the browser. */
+interface SizedDatabase {
+  approximateSize(start: Buffer, end: Buffer): Promise<number>
+}
+
+const CHECKPOINT_KEY = Buffer.from('\0checkpoint')
+const LEDGER_PREFIX = Buffer.from('\0ledger\0')
+const LEDGER_END = Buffer.from('\0ledger\x01')
+const FIRST_STORE_KEY = Buffer.from('\x01')
+const PAGE_ENTRIES = 1000
+
+export class LevelBackend implements StateBackend {
+  private readonly database: Database
+  private readonly onClosed: () => void
+  private stored: Buffer | undefined
+  /** Number of the last write. */
+  private sequence: bigint
+  private closing: Promise<void> | undefined
+
+  private constructor(
+    database: Database,
+    onClosed: () => void,
+    stored: Buffer | undefined,
+    sequence: bigint,
+  ) {
+    this.database = database
+    this.onClosed = onClosed
+    this.stored = stored
+    this.sequence = sequence
+  }
+
+  /** Opens or makes the database. `CorruptedStateError` `STATE_DAMAGED` when it cannot be trusted; then it is closed. */
+  static async open(location: string, onClosed: () => void): Promise<LevelBackend> {
+    const database: Database = new Level(location, {
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+      // Table files are mapped into memory: few open ones keep the resident size small.
+      maxOpenFiles: 64,
+    })
+    try {
+      await database.open()
+    } catch (error) {
+      throw openError(error, location)
+    }
+    try {
+      const { stored, sequence } = await readOwnEntries(database)
+      return new LevelBackend(database, onClosed, stored, sequence)
+    } catch (error) {
+      await database.close()
+      throw error instanceof CorruptedStateError ? error : damaged(location, error)
+    }
+  }
+
+  getSync(key: Buffer): Buffer | undefined {
+    return this.database.getSync(key)
+  }
+
+  async write(writes: readonly BackendWrite[], checkpoint: Buffer): Promise<void> {
+    this.sequence++
+    const ledgerKey = Buffer.concat([LEDGER_PREFIX, bigEndian(this.sequence)])
+    const operations = writes.map(({ key, value }) =>
+      value === null ? ({ type: 'del', key } as const) : ({ type: 'put', key, value } as const),
+    )
+    const own = Buffer.concat([bigEndian(this.sequence), checkpoint])
+    await this.database.batch([
+      ...operations,
+      { type: 'put', key: ledgerKey, value: Buffer.alloc(0) },
+      { type: 'put', key: CHECKPOINT_KEY, value: seal(CHECKPOINT_KEY, 0, own) },
+    ])
+    this.stored = checkpoint
+  }
+
+  checkpoint(): Buffer | undefined {
+    return this.stored
+  }
+
+  async *scan(from?: Buffer, to?: Buffer): AsyncIterable<readonly (readonly [Buffer, Buffer])[]> {
+    const range = { gte: from ?? FIRST_STORE_KEY, ...(to !== undefined && { lt: to }) }
+    const iterator = this.database.iterator(range)
+    try {
+      for (;;) {
+        const page = await iterator.nextv(PAGE_ENTRIES)
+        if (page.length === 0) return
+        yield page
+      }
+    } catch (error) {
+      throw error instanceof CorruptedStateError ? error : damaged(this.database.location, error)
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  approximateBytes(): Promise<number> {
+    const sized = this.database as unknown as SizedDatabase
+    return sized.approximateSize(FIRST_STORE_KEY, Buffer.from([0xff]))
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.database.close().finally(this.onClosed)
+    return this.closing
+  }
+}
+
+/** Reads the checkpoint, checks the ledger against it and begins a new ledger. */
+async function readOwnEntries(database: Database): Promise<{ stored: Buffer | undefined; sequence: bigint }> {
+  const sealed = await database.get(CHECKPOINT_KEY)
+  const ledger = await database.keys({ gte: LEDGER_PREFIX, lt: LEDGER_END }).all()
+  const numbers = ledger.map((key) => key.readBigUInt64BE(LEDGER_PREFIX.length))
+  if (sealed === undefined) {
+    const first = await database.keys({ gte: FIRST_STORE_KEY, limit: 1 }).all()
+    if (first.length > 0 || numbers.length > 0)
+      throw damaged(database.location, 'entries without a checkpoint')
+    return { stored: undefined, sequence: 0n }
+  }
+  const { buffer, start } = unseal(CHECKPOINT_KEY, sealed)
+  const sequence = buffer.readBigUInt64BE(start)
+  numbers.forEach((number, index) => {
+    const expected = sequence - BigInt(numbers.length - 1 - index)
+    if (number !== expected) throw damaged(database.location, `write ${expected} is missing`)
+  })
+  if (numbers.length === 0) throw damaged(database.location, `write ${sequence} is missing`)
+  await database.batch(ledger.slice(0, -1).map((key) => ({ type: 'del', key })))
+  return { stored: buffer.subarray(start + 8), sequence }
+}
+
+function openError(error: unknown, location: string): Error {
+  const cause = (error as { cause?: unknown }).cause ?? error
+  const code = (cause as { code?: unknown }).code
+  if (code === 'LEVEL_LOCKED') return cause as Error
+  // What LevelDB says of a damaged database; a system's refusal (no rights, no room) is no damage.
+  return code === 'LEVEL_CORRUPTION' || /corrupt|missing files|checksum|CURRENT/i.test(messageOf(cause))
+    ? damaged(location, cause)
+    : (cause as Error)
+}
+
+function damaged(location: string, cause: unknown): CorruptedStateError {
+  return new CorruptedStateError(
+    'STATE_DAMAGED',
+    `the state in ${location} is damaged: ${messageOf(cause)}`,
+    { cause },
+  )
+}
+
+function bigEndian(value: bigint): Buffer {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeBigUInt64BE(value)
+  return bytes
+}

@@ -1,0 +1,36 @@
+/**
+ * The protocol that all operators share.
+ *
+ * What lives in `operators/`: one RxJS operator per file, each a function of its stage and the user's function. What
+ * never does: I/O, promises, RxJS operators that keep state or look at the wall clock.
+ *
+ * In RxJS an error ends the stream. One bad record must not end a task, so an operator catches what user code throws
+ * and tells its stage; errors never travel along the observables. Completion does not occur on the record path.
+ */
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs'
+import type { StageContext } from '../stage-context.ts'
+
+/** Works one record and passes on what comes of it. */
+export type RecordWork<In, Out> = (record: In, downstream: Subscriber<Out>) => void
+
+/**
+ * An operator that calls `work` for each record. What `work` throws becomes the failure of the current unit, under
+ * this stage's name; what it passed on before is undone with the unit.
+ */
+export function perRecord<In, Out>(
+  stage: StageContext,
+  work: RecordWork<In, Out>,
+): OperatorFunction<In, Out> {
+  return (source) =>
+    new Observable<Out>((downstream) =>
+      source.subscribe({
+        next(record) {
+          try {
+            work(record, downstream)
+          } catch (error) {
+            stage.fail(error)
+          }
+        },
+      }),
+    )
+}

@@ -1,0 +1,96 @@
+import type { StoreSpec } from './stores.ts'
+import type { SubTopology, TopologyNode } from './topology.ts'
+
+/**
+ * Splits nodes into connected parts. Edges connect, and so do shared stores; an edge into a repartition node stays
+ * within the sender's part, an edge out of it begins the receiver's. Parts are numbered in the order of their first
+ * node.
+ */
+export function splitIntoSubTopologies(
+  nodes: ReadonlyMap<string, TopologyNode>,
+  stores: ReadonlyMap<string, StoreSpec>,
+): readonly SubTopology[] {
+  const groups = new DisjointSets()
+  for (const node of nodes.values()) {
+    for (const parent of node.parents) {
+      const fromRepartition = nodes.get(parent)?.type === 'repartition'
+      groups.join(sendingSide(node.name), fromRepartition ? receivingSide(parent) : sendingSide(parent))
+    }
+    if (node.type === 'operator') {
+      for (const store of node.stores) groups.join(sendingSide(node.name), `store:${store}`)
+    }
+  }
+
+  const parts = new Map<string, MutableSubTopology>()
+  const partOf = (member: string): MutableSubTopology => {
+    const group = groups.find(member)
+    let part = parts.get(group)
+    if (part === undefined) {
+      part = { id: parts.size, nodes: [], sources: [], sinks: [], stores: [], ordered: false }
+      parts.set(group, part)
+    }
+    return part
+  }
+  for (const node of nodes.values()) placeNode(node, partOf)
+  for (const store of stores.keys()) {
+    const part = parts.get(groups.find(`store:${store}`))
+    if (part !== undefined) part.stores.push(store)
+  }
+  return [...parts.values()]
+}
+
+interface MutableSubTopology {
+  readonly id: number
+  readonly nodes: string[]
+  readonly sources: string[]
+  readonly sinks: string[]
+  readonly stores: string[]
+  ordered: boolean
+}
+
+function placeNode(node: TopologyNode, partOf: (member: string) => MutableSubTopology): void {
+  const part = partOf(sendingSide(node.name))
+  part.nodes.push(node.name)
+  switch (node.type) {
+    case 'source':
+      part.sources.push(node.name)
+      return
+    case 'sink':
+      part.sinks.push(node.name)
+      return
+    case 'operator':
+      part.ordered ||= node.orderDependent
+      return
+    case 'repartition':
+      part.sinks.push(node.name)
+      partOf(receivingSide(node.name)).sources.push(node.name)
+      return
+  }
+}
+
+function sendingSide(name: string): string {
+  return `node:${name}`
+}
+
+function receivingSide(name: string): string {
+  return `from:${name}`
+}
+
+/** Sets that grow together (union-find with path halving). */
+class DisjointSets {
+  private readonly parents = new Map<string, string>()
+
+  find(member: string): string {
+    let current = member
+    for (;;) {
+      const parent = this.parents.get(current) ?? current
+      if (parent === current) return current
+      this.parents.set(current, this.parents.get(parent) ?? parent)
+      current = parent
+    }
+  }
+
+  join(one: string, other: string): void {
+    this.parents.set(this.find(one), this.find(other))
+  }
+}
