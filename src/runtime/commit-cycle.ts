@@ -11,8 +11,7 @@
 import type { Clock } from '../clock.ts'
 import type { GroupMember, LogProducer, Offset, OutgoingBatch, PartitionOffset } from '../log/log.ts'
 import { RecordBatchBuilder } from '../log/record-batch-builder.ts'
-import { COMMIT_KEYS, encodeEntry, type CommitEntry } from './commit-entry.ts'
-import type { ChangelogPosition } from './commit-entry.ts'
+import { type ChangelogPosition, COMMIT_KEYS, type CommitEntry, encodeEntry } from './commit-entry.ts'
 import { changelogTopic, commitLogTopic } from './internal-topics.ts'
 import type { RunningTask } from './running-task.ts'
 

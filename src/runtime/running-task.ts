@@ -65,6 +65,20 @@ export class RunningTask {
     return offsets
   }
 
+  /** Where reading each input goes on. */
+  fetchOffsets(): readonly PartitionOffset[] {
+    const { partition } = this.task.id
+    const { sources, repartitions } = this.task.parts.built
+    const offsets: PartitionOffset[] = []
+    for (const [topic, source] of sources)
+      offsets.push({ topic, partition, offset: BigInt(source.fetchPosition) })
+    for (const [node, input] of repartitions) {
+      const topic = repartitionTopic(this.applicationId, node)
+      offsets.push({ topic, partition, offset: BigInt(input.fetchPosition) })
+    }
+    return offsets
+  }
+
   /** The entry of the next commit, with the changelog positions of the last one. Takes the decisions since. */
   nextEntry(): CommitEntry {
     this.commitId++

@@ -75,6 +75,11 @@ export class StreamsApp {
     return this.worker?.tasks ?? new Map<string, RunningTask>()
   }
 
+  /** Whether nothing is on its way: no rebalance, no start, no commit. Tasks may still have work. */
+  get isQuiet(): boolean {
+    return this.worker?.isQuiet ?? false
+  }
+
   /**
    * Starts, and resolves when the application has ended: stopped, or at the end of its bounded run. Rejects with the
    * error that made it end otherwise; everything is closed then.

@@ -13,8 +13,14 @@ import {
 import type { ErrorPolicy } from '../topology/error-policy.ts'
 import { pathGraceMs, updateGraceMs } from '../topology/grace.ts'
 import type { PartitionPlan } from '../topology/partition-plan.ts'
-import { nodeOf, type OperatorNode, type RepartitionNode, type SinkNode } from '../topology/topology.ts'
-import type { SubTopology, Topology } from '../topology/topology.ts'
+import {
+  nodeOf,
+  type OperatorNode,
+  type RepartitionNode,
+  type SinkNode,
+  type SubTopology,
+  type Topology,
+} from '../topology/topology.ts'
 import { CARRIED } from './header-names.ts'
 import type { ChangelogPosition, CommitEntry } from './commit-entry.ts'
 import type { StreamsConfig } from './config.ts'

@@ -93,6 +93,12 @@ export class Worker {
     return this.running
   }
 
+  /** Whether nothing is on its way: no rebalance, no start, no commit, nothing read and not handed out. */
+  get isQuiet(): boolean {
+    const waits = this.wanted !== undefined || this.failure !== undefined || this.polled !== undefined
+    return !waits && this.assigned !== undefined && this.control.length === 0 && this.commits.isIdle
+  }
+
   /** Works until it is stopped, or until the bounded run has ended. Rejects with what made it stop otherwise. */
   async run(): Promise<void> {
     try {

@@ -1,4 +1,3 @@
-/// <reference lib="es2024.string" />
 /**
  * UTF-8 and back without loss. JavaScript's own conversions put U+FFFD in the place of what they cannot
  * convert, so that two different keys become one; these refuse instead.

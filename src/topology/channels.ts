@@ -10,8 +10,7 @@
  * Channels are known from metadata alone, never learned from records, so a receiver knows whom it waits for. Their
  * order is the canonical tie-break: (origin topic, origin partition, input, path).
  */
-import type { SubTopology, Topology } from './topology.ts'
-import { nodeOf } from './topology.ts'
+import { nodeOf, type SubTopology, type Topology } from './topology.ts'
 
 /** Where a channel's records and watermark come from. */
 export interface Origin {

@@ -4,8 +4,14 @@ import type { TimeWindows } from '../time/windows.ts'
 import { policyOf, type Materialized, type WindowedOptions } from './dsl-options.ts'
 import type { StreamHandle } from './stream-handle.ts'
 import { KTable } from './ktable.ts'
-import { aggregation, COUNT, reduction } from './aggregations.ts'
-import type { Aggregator, Initializer, Reducer } from './aggregations.ts'
+import {
+  aggregation,
+  type Aggregator,
+  COUNT,
+  type Initializer,
+  type Reducer,
+  reduction,
+} from './aggregations.ts'
 import { aggregate, type Aggregation } from './operators/aggregate.ts'
 import { eraseStore, Stores } from './stores.ts'
 import { TimeWindowedKStream } from './windowed-stream.ts'

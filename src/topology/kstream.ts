@@ -12,8 +12,14 @@ import type { StageOptions } from './error-policy.ts'
 import { KGroupedStream } from './grouped-stream.ts'
 import { filter, type Predicate } from './operators/filter.ts'
 import { flatMap, flatMapValues } from './operators/flat-map.ts'
-import { map, mapValues, selectKey } from './operators/map.ts'
-import type { KeyValue, KeyValueMapper, ValueMapper } from './operators/map.ts'
+import {
+  type KeyValue,
+  type KeyValueMapper,
+  map,
+  mapValues,
+  selectKey,
+  type ValueMapper,
+} from './operators/map.ts'
 import { peek } from './operators/peek.ts'
 import { process, processValues } from './operators/process.ts'
 import { rxSegment, rxValueSegment } from './operators/rx-segment.ts'

@@ -3,8 +3,14 @@ import { Serdes } from '../serde/serdes.ts'
 import type { EmitStrategy } from '../time/emit-strategy.ts'
 import type { TimeWindows, Windowed } from '../time/windows.ts'
 import { policyOf, type AggregateOptions, type Materialized, type WindowedOptions } from './dsl-options.ts'
-import { aggregation, COUNT, reduction } from './aggregations.ts'
-import type { Aggregator, Initializer, Reducer } from './aggregations.ts'
+import {
+  aggregation,
+  type Aggregator,
+  COUNT,
+  type Initializer,
+  type Reducer,
+  reduction,
+} from './aggregations.ts'
 import { KTable } from './ktable.ts'
 import type { Aggregation } from './operators/aggregate.ts'
 import { windowedAggregate } from './operators/windowed-aggregate.ts'

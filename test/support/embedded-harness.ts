@@ -1,10 +1,19 @@
 /** The contract's harness for the embedded log, on a simulated clock. */
 import { systemClock } from '../../src/clock.ts'
-import { createInMemoryBroker, EmbeddedLog, type BrokerConnection } from '../../src/log/embedded/index.ts'
+import {
+  createInMemoryBroker,
+  EmbeddedBroker,
+  EmbeddedLog,
+  type BrokerConnection,
+} from '../../src/log/embedded/index.ts'
+import { openLevelEngine } from '../../src/log/embedded/level-engine.ts'
+import { connectBroker, type SocketConnection } from '../../src/log/embedded/socket-connection.ts'
+import { serveBroker } from '../../src/log/embedded/socket-server.ts'
 import type { Log } from '../../src/log/log.ts'
 import { SeededRandom } from '../../src/testing/seeded-random.ts'
 import { SimulatedClock } from '../../src/testing/simulated-clock.ts'
 import type { LogHarness } from '../contract/log/harness.ts'
+import { countingEngine } from './counting-engine.ts'
 
 /** What an embedded harness is made of. */
 export interface EmbeddedParts {
@@ -96,8 +105,56 @@ export function inMemoryHarness(markerDelay = false): LogHarness {
     clock,
     random,
     connect: () => Promise.resolve(broker.connect()),
-    clean: () => Promise.resolve(),
+    clean: () => broker.clean(),
     settle: () => systemClock.yieldNow(),
     close: () => broker.close(),
+  })
+}
+
+/** A broker on LevelDB in `directory`, all clients in its process. */
+export async function levelHarness(directory: string): Promise<LogHarness> {
+  const clock = new SimulatedClock()
+  const random = new SeededRandom(1)
+  const engine = countingEngine(await openLevelEngine(directory))
+  const broker = await EmbeddedBroker.open(engine, { clock, random })
+  return embeddedHarness({
+    clock,
+    random,
+    connect: () => Promise.resolve(broker.connect()),
+    clean: () => broker.clean(),
+    settle: () => engine.idle(),
+    close: () => broker.close(),
+  })
+}
+
+/** The same, each client connected through a socket as if it were another process. */
+export async function socketHarness(directory: string, address: string): Promise<LogHarness> {
+  const clock = new SimulatedClock()
+  const random = new SeededRandom(1)
+  const engine = countingEngine(await openLevelEngine(directory))
+  const broker = await EmbeddedBroker.open(engine, { clock, random })
+  const server = await serveBroker(broker, address)
+  const connections: SocketConnection[] = []
+  return embeddedHarness({
+    clock,
+    random,
+    async connect() {
+      const connection = await connectBroker(address, clock)
+      connections.push(connection)
+      return connection.broker
+    },
+    clean: () => broker.clean(),
+    async settle() {
+      // An answer comes behind everything that was sent before its question.
+      for (let round = 0; round < 3; round += 1) {
+        await Promise.all(connections.map(({ broker: other }) => other.listTopics()))
+        await engine.idle()
+      }
+    },
+    async close() {
+      for (const connection of connections) connection.close()
+      await server.close()
+      await broker.close()
+    },
   })
 }

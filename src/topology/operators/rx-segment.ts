@@ -1,5 +1,4 @@
-import type { Observable } from 'rxjs'
-import { of, type OperatorFunction } from 'rxjs'
+import { type Observable, of, type OperatorFunction } from 'rxjs'
 import { RecordError } from '../../errors.ts'
 import type { StageContext } from '../stage-context.ts'
 import { FlowRecord, type StreamRecord } from '../stream-record.ts'
