@@ -1,9 +1,11 @@
 import type { StateBackend } from '../state/backend.ts'
 import { CachedKeyValueStore } from '../state/cached-key-value-store.ts'
 import { CachedWindowStore } from '../state/cached-window-store.ts'
-import { backendPrefix, splitBackendKey, type ManagedStore, type StoreParts } from '../state/managed-store.ts'
+import { ExpiringKeyValueStore } from '../state/expiring-key-value-store.ts'
+import { splitBackendKey, type ManagedStore, type StoreParts } from '../state/managed-store.ts'
+import type { KeyValueStore } from '../state/state-store.ts'
 import type { RecordTime } from '../state/record-time.ts'
-import { StoreTransaction, type FlushBatch } from '../state/store-transaction.ts'
+import { StoreTransaction } from '../state/store-transaction.ts'
 import { CorruptedStateError } from '../errors.ts'
 import type { StoreSpec } from '../topology/stores.ts'
 import { keyCodecOf } from './key-codec.ts'
@@ -22,7 +24,7 @@ export interface TaskStoresSpec {
 export class TaskStores {
   readonly transaction = new StoreTransaction()
   private readonly backend: StateBackend
-  private readonly keyValues = new Map<string, CachedKeyValueStore<unknown, unknown>>()
+  private readonly keyValues = new Map<string, KeyValueStore<unknown, unknown>>()
   private readonly windows = new Map<string, CachedWindowStore<unknown, unknown>>()
   private readonly all = new Map<string, ManagedStore>()
 
@@ -35,7 +37,7 @@ export class TaskStores {
     return [...this.all.keys()]
   }
 
-  keyValueStore(name: string): CachedKeyValueStore<unknown, unknown> {
+  keyValueStore(name: string): KeyValueStore<unknown, unknown> {
     return required(this.keyValues, name)
   }
 
@@ -87,16 +89,8 @@ export class TaskStores {
 
   /** Writes what is committed to the backend, with the checkpoint that belongs to it. */
   async flush(checkpoint: Buffer): Promise<void> {
-    const batch = this.takeFlush()
-    await this.backend.write(batch.writes, checkpoint)
-    this.transaction.flushed(batch)
-  }
-
-  private takeFlush(): FlushBatch {
-    const prefixes = new Map([...this.all.keys()].map((name) => [name, backendPrefix(name)]))
-    return this.transaction.takeFlush((entry) =>
-      Buffer.concat([prefixes.get(entry.owner.name)!, entry.owner.keyBytes(entry)]),
-    )
+    await this.backend.write(this.transaction.takeFlush(), checkpoint)
+    this.transaction.flushed()
   }
 
   private addStore(store: StoreSpec, spec: TaskStoresSpec): void {
@@ -111,7 +105,11 @@ export class TaskStores {
       freezeValues: spec.freezeValues,
     }
     if (store.kind === 'key-value') {
-      const made = new CachedKeyValueStore(parts, { ttlMs: store.ttlMs, ranges: store.ranges ?? true })
+      const { ttlMs, ranges = true } = store
+      const made =
+        ttlMs === undefined
+          ? new CachedKeyValueStore(parts, { ranges })
+          : new ExpiringKeyValueStore(parts, { ttlMs, ranges })
       this.keyValues.set(store.name, made)
       this.all.set(store.name, made)
     } else {

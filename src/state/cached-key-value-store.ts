@@ -2,11 +2,11 @@
  * A key-value store: entries in memory over a backend.
  *
  * While all of the store fits into memory, a miss is answered from memory. When memory has to be given back, values
- * go first; with `ranges` or a time to live the keys stay, else whole entries go and a miss asks the backend.
+ * go first; with `ranges` the keys stay, else whole entries go and a miss asks the backend.
  */
 import { MillraceError } from '../errors.ts'
+import { EntryFlow, type FlowingStore } from './entry-flow.ts'
 import { unseal } from './envelope.ts'
-import { ExpiryBuckets } from './expiry-buckets.ts'
 import {
   backendPrefix,
   checkEntrySize,
@@ -18,20 +18,19 @@ import {
 } from './managed-store.ts'
 import { SortedTexts } from './sorted-texts.ts'
 import type { KeyValueStore } from './state-store.ts'
-import { StoreEntry } from './store-entry.ts'
+import { StoreEntry, type ChangelogSink, type JournaledEntry } from './store-entry.ts'
+import type { BackendWrite } from './backend.ts'
 
 export interface KeyValueOptions {
-  readonly ttlMs: number | undefined
   readonly ranges: boolean
 }
 
-export class CachedKeyValueStore<K, V> implements KeyValueStore<K, V>, ManagedStore {
+export class CachedKeyValueStore<K, V> implements KeyValueStore<K, V>, ManagedStore, FlowingStore {
   readonly name: string
   private readonly parts: StoreParts<K, V>
-  private readonly ttlMs: number
   private readonly entries = new Map<string, StoreEntry<K, V>>()
   private readonly texts: SortedTexts | undefined
-  private readonly expiry: ExpiryBuckets<StoreEntry<K, V>> | undefined
+  private readonly flow: EntryFlow
   private readonly prefix: Buffer
   /** Whether every key of the store has an entry in memory. */
   private complete = true
@@ -41,15 +40,14 @@ export class CachedKeyValueStore<K, V> implements KeyValueStore<K, V>, ManagedSt
   constructor(parts: StoreParts<K, V>, options: KeyValueOptions) {
     this.name = parts.name
     this.parts = parts
-    this.ttlMs = options.ttlMs ?? Infinity
     this.prefix = backendPrefix(parts.name)
     this.texts = options.ranges ? new SortedTexts((a, b) => parts.keys.compare(a, b)) : undefined
-    this.expiry = options.ttlMs === undefined ? undefined : new ExpiryBuckets(options.ttlMs)
+    this.flow = new EntryFlow(this)
+    parts.transaction.register(this)
   }
 
   get(key: K): V | undefined {
-    const entry = this.find(key, this.parts.keys.toText(key))
-    return entry === undefined || this.isExpired(entry) ? undefined : entry.value
+    return this.find(key, this.parts.keys.toText(key))?.value
   }
 
   put(key: K, value: V): void {
@@ -58,8 +56,7 @@ export class CachedKeyValueStore<K, V> implements KeyValueStore<K, V>, ManagedSt
     checkEntrySize(this.parts, text, value)
     if (freezeValues) deepFreeze(value)
     const entry = this.entries.get(text) ?? this.add(key, text, !this.complete)
-    transaction.write(entry as StoreEntry, value, time.timestampMs)
-    this.expiry?.add(entry, time.timestampMs)
+    transaction.write(entry, value, time.timestampMs)
   }
 
   delete(key: K): void {
@@ -81,7 +78,7 @@ export class CachedKeyValueStore<K, V> implements KeyValueStore<K, V>, ManagedSt
       const entry = this.entries.get(text)
       if (entry === undefined) continue
       this.ensureLoaded(entry)
-      if (entry.value !== undefined && !this.isExpired(entry)) yield [entry.key, entry.value]
+      if (entry.value !== undefined) yield [entry.key, entry.value]
     }
   }
 
@@ -93,16 +90,10 @@ export class CachedKeyValueStore<K, V> implements KeyValueStore<K, V>, ManagedSt
     entry.value = values.deserialize(buffer, start, buffer.length)
     entry.timestampMs = timestampMs
     entry.encodedBytes = buffer.length - start
-    this.expiry?.add(entry, timestampMs)
   }
 
-  expire(expiredThroughMs: number): void {
-    if (this.expiry === undefined) return
-    for (const entry of this.expiry.takeExpired(expiredThroughMs)) {
-      const isCurrent = entry.timestampMs + this.ttlMs <= expiredThroughMs
-      if (isCurrent && (entry.value !== undefined || !entry.loaded)) this.remove(entry)
-    }
-  }
+  /** Nothing expires. */
+  expire(_expiredThroughMs: number): void {}
 
   get memoryBytes(): number {
     return this.heldBytes
@@ -120,7 +111,7 @@ export class CachedKeyValueStore<K, V> implements KeyValueStore<K, V>, ManagedSt
       if (!entry.isClean || !entry.loaded) continue
       if (entry.touched) {
         entry.touched = false
-      } else if (this.texts !== undefined || this.expiry !== undefined) {
+      } else if (this.texts !== undefined) {
         entry.value = undefined
         entry.loaded = false
         this.resize(entry as StoreEntry, 0)
@@ -130,6 +121,34 @@ export class CachedKeyValueStore<K, V> implements KeyValueStore<K, V>, ManagedSt
         this.complete = false
       }
     }
+  }
+
+  prepare(entry: JournaledEntry, sink: ChangelogSink): void {
+    this.flow.prepare(entry as StoreEntry, sink)
+  }
+
+  endPrepare(): void {
+    this.flow.endPrepare()
+  }
+
+  committed(): void {
+    this.flow.committed()
+  }
+
+  takeFlush(writes: BackendWrite[]): void {
+    this.flow.takeFlush(writes)
+  }
+
+  flushed(): void {
+    this.flow.flushed()
+  }
+
+  get flushCount(): number {
+    return this.flow.flushCount
+  }
+
+  undone(entry: JournaledEntry): void {
+    this.flow.undone(entry as StoreEntry)
   }
 
   keyBytes(entry: StoreEntry): Buffer {
@@ -176,7 +195,7 @@ export class CachedKeyValueStore<K, V> implements KeyValueStore<K, V>, ManagedSt
   }
 
   private remove(entry: StoreEntry<K, V>): void {
-    this.parts.transaction.write(entry as StoreEntry, undefined, this.parts.time.timestampMs)
+    this.parts.transaction.write(entry, undefined, this.parts.time.timestampMs)
   }
 
   private ensureLoaded(entry: StoreEntry<K, V>): void {
@@ -191,10 +210,6 @@ export class CachedKeyValueStore<K, V> implements KeyValueStore<K, V>, ManagedSt
     if (!next.done) return next.value
     this.sweep = this.entries.values()
     return this.sweep.next().value
-  }
-
-  private isExpired(entry: StoreEntry<K, V>): boolean {
-    return entry.timestampMs + this.ttlMs <= this.parts.time.expiredThroughMs
   }
 
   private backendKey(entry: StoreEntry<K, V>): Buffer {

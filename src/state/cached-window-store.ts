@@ -8,6 +8,8 @@
  * any other forgets its windows by itself when they have closed.
  */
 import { assert } from '../assert.ts'
+import type { BackendWrite } from './backend.ts'
+import { EntryFlow, type FlowingStore } from './entry-flow.ts'
 import { unseal } from './envelope.ts'
 import {
   backendPrefix,
@@ -19,7 +21,7 @@ import {
   type StoreParts,
 } from './managed-store.ts'
 import type { WindowStore } from './state-store.ts'
-import { StoreEntry } from './store-entry.ts'
+import { StoreEntry, type ChangelogSink, type JournaledEntry } from './store-entry.ts'
 import { WindowSlices, type WindowSlice } from './window-slice.ts'
 
 /** The arithmetic of the store's windows, as `TimeWindows` has it. */
@@ -37,13 +39,14 @@ export interface WindowStoreOptions {
 
 const START_BYTES = 8
 
-export class CachedWindowStore<K, V> implements WindowStore<K, V>, ManagedStore {
+export class CachedWindowStore<K, V> implements WindowStore<K, V>, ManagedStore, FlowingStore {
   readonly name: string
   private readonly parts: StoreParts<K, V>
   private readonly grid: WindowGrid
   private readonly closedByRuntime: boolean
   private readonly slices = new WindowSlices<K, V>()
   private readonly prefix: Buffer
+  private readonly flow: EntryFlow
   private heldBytes = 0
   private liveEntries = 0
 
@@ -53,6 +56,8 @@ export class CachedWindowStore<K, V> implements WindowStore<K, V>, ManagedStore 
     this.grid = options.grid
     this.closedByRuntime = options.closedByRuntime
     this.prefix = backendPrefix(parts.name)
+    this.flow = new EntryFlow(this)
+    parts.transaction.register(this)
   }
 
   fetch(key: K, startMs: number): V | undefined {
@@ -68,7 +73,7 @@ export class CachedWindowStore<K, V> implements WindowStore<K, V>, ManagedStore 
     if (freezeValues) deepFreeze(value)
     const slice = this.slices.open(startMs)
     const entry = slice.entries.get(text) ?? this.add(slice, key, text, !slice.complete)
-    transaction.write(entry as StoreEntry, value, time.timestampMs)
+    transaction.write(entry, value, time.timestampMs)
   }
 
   delete(key: K, startMs: number): void {
@@ -123,7 +128,7 @@ export class CachedWindowStore<K, V> implements WindowStore<K, V>, ManagedStore 
 
   /** Deletes an entry, as part of the current transaction. */
   takeOut(entry: StoreEntry<K, V>): void {
-    this.parts.transaction.write(entry as StoreEntry, undefined, this.parts.time.timestampMs)
+    this.parts.transaction.write(entry, undefined, this.parts.time.timestampMs)
   }
 
   /** Forgets a window whose entries have all been taken out: it is no longer open. */
@@ -170,6 +175,34 @@ export class CachedWindowStore<K, V> implements WindowStore<K, V>, ManagedStore 
         }
       }
     }
+  }
+
+  prepare(entry: JournaledEntry, sink: ChangelogSink): void {
+    this.flow.prepare(entry as StoreEntry, sink)
+  }
+
+  endPrepare(): void {
+    this.flow.endPrepare()
+  }
+
+  committed(): void {
+    this.flow.committed()
+  }
+
+  takeFlush(writes: BackendWrite[]): void {
+    this.flow.takeFlush(writes)
+  }
+
+  flushed(): void {
+    this.flow.flushed()
+  }
+
+  get flushCount(): number {
+    return this.flow.flushCount
+  }
+
+  undone(entry: JournaledEntry): void {
+    this.flow.undone(entry as StoreEntry)
   }
 
   keyBytes(entry: StoreEntry): Buffer {

@@ -1,22 +1,30 @@
-/**
- * One key of a store in memory. Everything written since the last commit lives here and nowhere else; what is
- * committed lives here until it is flushed to the backend.
- */
-export class StoreEntry<K = unknown, V = unknown> {
-  readonly owner: EntryOwner
-  readonly key: K
-  readonly text: string
-  /** Window start; 0 in key-value stores. */
-  readonly startMs: number
+import type { BackendWrite } from './backend.ts'
+
+/** What a unit of undo can take back of any entry: its value and time. */
+export class JournaledEntry<V = unknown> {
   /** The current value; `undefined` when the key is deleted, or when the value is not in memory (`loaded` false). */
   value: V | undefined = undefined
   timestampMs = 0
   loaded = true
   /** Changed since the last `prepare`; then the entry is in the transaction's list. */
   dirty = false
-  /** Number of commits under way that contain this entry. */
+  /** How the store of this entry writes what has changed. */
+  readonly owner: EntryOwner
+
+  constructor(owner: EntryOwner) {
+    this.owner = owner
+  }
+}
+
+/** One key of a store in memory that is written entry by entry. */
+export class StoreEntry<K = unknown, V = unknown> extends JournaledEntry<V> {
+  readonly key: K
+  readonly text: string
+  /** Window start; 0 in key-value stores. */
+  readonly startMs: number
+  /** Number of commits or flushes under way that contain this entry. */
   inFlight = 0
-  /** Committed and not yet flushed; then the entry is in the flush list, with what to write. */
+  /** Committed and not yet flushed; then the entry is in the store's flush set, with what to write. */
   flushPending = false
   committed: V | undefined = undefined
   committedTimestampMs = 0
@@ -29,7 +37,7 @@ export class StoreEntry<K = unknown, V = unknown> {
   encodedBytes = 0
 
   constructor(owner: EntryOwner, key: K, text: string, startMs: number) {
-    this.owner = owner
+    super(owner)
     this.key = key
     this.text = text
     this.startMs = startMs
@@ -41,14 +49,29 @@ export class StoreEntry<K = unknown, V = unknown> {
   }
 }
 
-/** What an entry needs of its store. */
+/** Takes what belongs into the changelog; `value` null is a tombstone. */
+export type ChangelogSink = (
+  store: string,
+  key: Buffer,
+  value: Buffer | string | null,
+  timestampMs: number,
+) => void
+
+/** How a store writes its changes: towards the changelog at a commit, and towards the backend at a flush. */
 export interface EntryOwner {
   readonly name: string
-  /** The entry's key as changelog and backend know it within this store. */
-  keyBytes(entry: StoreEntry): Buffer
-  encode(value: unknown): Buffer | string
-  /** The entry's value now takes so many bytes encoded; to be kept in `encodedBytes`. */
-  resize(entry: StoreEntry, encodedBytes: number): void
-  /** An entry that holds nothing any more: memory may forget it. */
-  forget(entry: StoreEntry): void
+  /** An entry that has changed since the last commit, once per commit; what belongs into the changelog goes there. */
+  prepare(entry: JournaledEntry, sink: ChangelogSink): void
+  /** All changed entries have been told; ends the set of changes of this commit. */
+  endPrepare(sink: ChangelogSink): void
+  /** The oldest commit in flight has succeeded. */
+  committed(): void
+  /** Adds what the backend lacks of the newest commit. What is in memory stays until `flushed`. */
+  takeFlush(writes: BackendWrite[]): void
+  /** The backend has stored what `takeFlush` gave last. */
+  flushed(): void
+  /** Changes that are committed and wait for a flush. */
+  readonly flushCount: number
+  /** A unit was undone that had made this entry: memory may forget it. */
+  undone(entry: JournaledEntry): void
 }

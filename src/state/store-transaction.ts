@@ -10,47 +10,31 @@
  *
  * Reads see the newest write (read-your-writes). Processing may go on while a commit is in flight: a further write
  * makes an entry dirty again, and what is in flight was encoded at `prepare`. The backend only ever gets what was
- * committed, several commits at once, each key once: it may be behind the changelog, never ahead.
+ * committed, several commits at once: it may be behind the changelog, never ahead.
  */
-import { assert } from '../assert.ts'
 import type { BackendWrite } from './backend.ts'
-import { seal } from './envelope.ts'
-import type { StoreEntry } from './store-entry.ts'
-
-/** Takes an entry for the changelog; `value` null is a tombstone. */
-export type ChangelogSink = (
-  store: string,
-  key: Buffer,
-  value: Buffer | string | null,
-  timestampMs: number,
-) => void
-
-interface InFlightEntry {
-  readonly entry: StoreEntry
-  readonly value: unknown
-  readonly timestampMs: number
-}
+import type { ChangelogSink, EntryOwner, JournaledEntry } from './store-entry.ts'
 
 export class StoreTransaction {
-  private dirty: StoreEntry[] = []
-  private readonly inFlight: InFlightEntry[][] = []
-  private toFlush: StoreEntry[] = []
+  private readonly stores: EntryOwner[] = []
+  private dirty: JournaledEntry[] = []
 
   // The undo journal of the unit being worked: parallel arrays, so that a write allocates nothing.
-  private readonly undoEntries: StoreEntry[] = []
+  private readonly undoEntries: JournaledEntry[] = []
   private readonly undoValues: unknown[] = []
   private readonly undoTimestamps: number[] = []
   private readonly undoDirty: boolean[] = []
   private readonly undoLoaded: boolean[] = []
   private dirtyMark = 0
 
+  /** A store takes part; once, before its first write. */
+  register(store: EntryOwner): void {
+    this.stores.push(store)
+  }
+
   /** Begins an undo unit. */
   begin(): void {
-    this.undoEntries.length = 0
-    this.undoValues.length = 0
-    this.undoTimestamps.length = 0
-    this.undoDirty.length = 0
-    this.undoLoaded.length = 0
+    if (this.undoEntries.length > 0) this.clearJournal()
     this.dirtyMark = this.dirty.length
   }
 
@@ -62,15 +46,14 @@ export class StoreTransaction {
       entry.timestampMs = this.undoTimestamps[index]!
       entry.dirty = this.undoDirty[index]!
       entry.loaded = this.undoLoaded[index]!
-      if (entry.value === undefined && entry.loaded && entry.isClean && !entry.onDisk)
-        entry.owner.forget(entry)
+      entry.owner.undone(entry)
     }
     this.dirty.length = this.dirtyMark
     this.begin()
   }
 
   /** Writes an entry; `undefined` deletes. The only way an entry's value changes on the record path. */
-  write(entry: StoreEntry, value: unknown, timestampMs: number): void {
+  write(entry: JournaledEntry, value: unknown, timestampMs: number): void {
     this.undoEntries.push(entry)
     this.undoValues.push(entry.value)
     this.undoTimestamps.push(entry.timestampMs)
@@ -90,89 +73,49 @@ export class StoreTransaction {
     return this.dirty.length
   }
 
-  /** Entries that are committed and wait for a flush. */
+  /** Changes that are committed and wait for a flush. */
   get flushCount(): number {
-    return this.toFlush.length
+    let count = 0
+    for (const store of this.stores) count += store.flushCount
+    return count
   }
 
-  /** Hands every dirty entry to the changelog and takes it in flight. Synchronous; begins a new set of writes. */
+  /** Hands every change to the changelog and takes it in flight. Synchronous; begins a new set of writes. */
   prepare(sink: ChangelogSink): void {
-    this.begin()
-    const batch: InFlightEntry[] = []
     for (const entry of this.dirty) {
       entry.dirty = false
-      const { owner, value, timestampMs } = entry
-      if (value === undefined) {
-        if (entry.inChangelog) sink(owner.name, owner.keyBytes(entry), null, timestampMs)
-        entry.inChangelog = false
-        owner.resize(entry, 0)
-      } else {
-        const encoded = owner.encode(value)
-        owner.resize(entry, encoded.length)
-        entry.inChangelog = true
-        sink(owner.name, owner.keyBytes(entry), encoded, timestampMs)
-      }
-      entry.inFlight++
-      batch.push({ entry, value, timestampMs })
+      entry.owner.prepare(entry, sink)
     }
+    for (const store of this.stores) store.endPrepare(sink)
     this.dirty = []
-    this.dirtyMark = 0
-    this.inFlight.push(batch)
+    this.begin()
   }
 
   /** The oldest commit in flight has succeeded. */
   committed(): void {
-    const batch = this.inFlight.shift()
-    assert(batch !== undefined, 'a commit is in flight')
-    for (const { entry, value, timestampMs } of batch) {
-      entry.inFlight--
-      entry.committed = value
-      entry.committedTimestampMs = timestampMs
-      if (!entry.flushPending) {
-        entry.flushPending = true
-        this.toFlush.push(entry)
-      }
-    }
+    for (const store of this.stores) store.committed()
   }
 
   /**
-   * The writes that bring the backend up to the newest commit. Entries stay in memory until `flushed` is called with
-   * the same answer. A deletion of what never reached the backend is left out.
+   * The writes that bring the backend up to the newest commit. They stay in memory until `flushed` is called, which
+   * has to come before the next `takeFlush`.
    */
-  takeFlush(backendKey: (entry: StoreEntry) => Buffer): FlushBatch {
-    const entries = this.toFlush
-    this.toFlush = []
+  takeFlush(): readonly BackendWrite[] {
     const writes: BackendWrite[] = []
-    for (const entry of entries) {
-      entry.flushPending = false
-      entry.inFlight++
-      if (entry.committed !== undefined) {
-        const key = backendKey(entry)
-        writes.push({
-          key,
-          value: seal(key, entry.committedTimestampMs, entry.owner.encode(entry.committed)),
-        })
-        entry.onDisk = true
-      } else if (entry.onDisk) {
-        writes.push({ key: backendKey(entry), value: null })
-        entry.onDisk = false
-      }
-      entry.committed = undefined
-    }
-    return { entries, writes }
+    for (const store of this.stores) store.takeFlush(writes)
+    return writes
   }
 
-  /** The backend has stored a flush. */
-  flushed({ entries }: FlushBatch): void {
-    for (const entry of entries) {
-      entry.inFlight--
-      if (entry.value === undefined && entry.loaded && entry.isClean) entry.owner.forget(entry)
-    }
+  /** The backend has stored what `takeFlush` gave. */
+  flushed(): void {
+    for (const store of this.stores) store.flushed()
   }
-}
 
-/** Writes on their way to the backend, and the entries they came from. */
-export interface FlushBatch {
-  readonly entries: readonly StoreEntry[]
-  readonly writes: readonly BackendWrite[]
+  private clearJournal(): void {
+    this.undoEntries.length = 0
+    this.undoValues.length = 0
+    this.undoTimestamps.length = 0
+    this.undoDirty.length = 0
+    this.undoLoaded.length = 0
+  }
 }

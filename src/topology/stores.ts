@@ -11,7 +11,7 @@ export interface KeyValueStoreSpec<K = unknown, V = unknown> {
   readonly value: Serde<V>
   /**
    * Event-time life of an entry: it is gone for a record whose own watermark is at or past the entry's time plus
-   * `ttlMs`. Removed physically later, which nobody can see.
+   * `ttlMs`. Removed physically later, which nobody can see. All that live are kept in memory.
    */
   readonly ttlMs?: number
   /** Whether `range` may be called; keeps all keys in memory. Default true. */

@@ -21,7 +21,7 @@ function tell(progress: unknown): void {
   process.send?.({ progress })
 }
 
-function batch(topic: string, partition: number, key: string, value: string): RecordBatchBuilder {
+function batch(key: string, value: string): RecordBatchBuilder {
   const records = new RecordBatchBuilder()
   records.append(0, key, value)
   return records
@@ -34,12 +34,12 @@ async function commitForever(from: number, partitions: number): Promise<void> {
     const value = `${number}`.padEnd(2000, '.')
     writer.begin()
     const plain = Array.from({ length: partitions }, (_, partition) => {
-      return { topic: 'plain', partition, records: batch('plain', partition, 'k', value) }
+      return { topic: 'plain', partition, records: batch('k', value) }
     })
     const compacted = {
       topic: 'compacted',
       partition: 0,
-      records: batch('compacted', 0, `${number % 7}`, value),
+      records: batch(`${number % 7}`, value),
     }
     await writer.send([...plain, compacted])
     await writer.addOffsets('group', [{ topic: 'plain', partition: 0, offset: BigInt(number) }])
@@ -98,7 +98,7 @@ const OPS = {
     producer.begin()
   },
   async send(topic: string, value: string) {
-    await producer.send([{ topic, partition: 0, records: batch(topic, 0, 'k', value) }])
+    await producer.send([{ topic, partition: 0, records: batch('k', value) }])
   },
   commit: () => producer.commit(),
   abort: () => producer.abort(),
