@@ -86,7 +86,12 @@ export type {
 export { RecordBatchBuilder, type RecordHeader } from './log/record-batch-builder.ts'
 export { RecordCursor } from './log/record-cursor.ts'
 export { murmur2, partitionForKey } from './log/partitioner.ts'
-export { createInMemoryBroker, EmbeddedLog } from './log/embedded/index.ts'
+export {
+  createInMemoryBroker,
+  EmbeddedLog,
+  openEmbeddedLog,
+  type OpenEmbeddedLogOptions,
+} from './log/embedded/index.ts'
 export type { StateDirectory } from './state/backend.ts'
 export { LevelStateDirectory } from './state/level-directory.ts'
 export { MemoryStateDirectory } from './state/memory-directory.ts'

@@ -35,7 +35,9 @@ export function partitionKey({ topic, partition }: TopicPartition): string {
 
 /** Settings of a topic that millrace relies on; what is not given has the default named here. */
 export interface TopicSettings {
-  /** `delete`: records older than `retentionMs` go. `compact`: the newest record of each key stays. Default `delete`. */
+  /**
+   * `delete`: records older than `retentionMs` go. `compact`: the newest record of each key stays. Default `delete`.
+   */
   readonly cleanup?: 'delete' | 'compact'
   /** Age by record timestamp against the wall clock after which records may go; -1 for never. Default -1. */
   readonly retentionMs?: number
@@ -153,7 +155,10 @@ export interface FetchedChunk {
 /** A failure of one partition, delivered once; the partition is unassigned. */
 export interface FetchFailure {
   readonly partition: TopicPartition
-  /** `OFFSET_OUT_OF_RANGE`, `TOPIC_UNKNOWN`, `RECORD_BATCH_CORRUPT`, `ACCESS_DENIED`. Connection losses are not told: they are retried. */
+  /**
+   * `OFFSET_OUT_OF_RANGE`, `TOPIC_UNKNOWN`, `RECORD_BATCH_CORRUPT`, `ACCESS_DENIED`. Connection losses are not told:
+   * they are retried.
+   */
   readonly error: Error & { readonly code: string }
 }
 

@@ -16,14 +16,17 @@ export interface MemberInfo {
   readonly stored: readonly string[]
 }
 
+/** The info as a member sends it when it joins. */
 export function encodeMemberInfo(info: MemberInfo): Uint8Array {
   return Buffer.from(JSON.stringify(info))
 }
 
+/** Reads what `encodeMemberInfo` wrote. */
 export function decodeMemberInfo(bytes: Uint8Array): MemberInfo {
   return JSON.parse(Buffer.from(bytes).toString('utf8')) as MemberInfo
 }
 
+/** Task names as the leader sends them to a member. */
 export function encodeAssignment(tasks: readonly string[]): Uint8Array {
   return Buffer.from(JSON.stringify(tasks))
 }

@@ -38,6 +38,7 @@ export interface Carried {
 const KINDS: readonly CarriedKind[] = ['record', 'watermark', 'idle', 'end-with-flush', 'end']
 const CARRIED_BYTES = 33
 
+/** The header's value. */
 export function encodeCarried(carried: Carried): Buffer {
   const bytes = Buffer.allocUnsafe(CARRIED_BYTES)
   bytes[0] = KINDS.indexOf(carried.kind)
@@ -49,6 +50,7 @@ export function encodeCarried(carried: Carried): Buffer {
   return bytes
 }
 
+/** Reads what `encodeCarried` wrote. */
 export function decodeCarried(bytes: Buffer): Carried {
   assert(bytes.length === CARRIED_BYTES, 'a carried header has its size')
   return {

@@ -133,7 +133,8 @@ function contradictions(config: Checked): string[] {
   const problems: string[] = []
   if (config.commitIntervalMs >= config.transactionTimeoutMs) {
     problems.push(
-      `commitIntervalMs (${config.commitIntervalMs}) must be less than transactionTimeoutMs (${config.transactionTimeoutMs})`,
+      `commitIntervalMs (${config.commitIntervalMs}) must be less than ` +
+        `transactionTimeoutMs (${config.transactionTimeoutMs})`,
     )
   }
   if (config.closeAfterSilenceMs !== null && config.idleTimeoutMs === null) {

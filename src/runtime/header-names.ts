@@ -9,6 +9,7 @@ export const CARRIED = '__millrace.carried'
 /** On a result that left its window because of silence instead of event time. */
 export const CLOSED_BY = '__millrace.closed-by'
 
+/** Headers of a dead letter, beside those it came with. */
 export const DEAD_LETTER = {
   exception: '__streams.errors.exception',
   message: '__streams.errors.message',
@@ -27,6 +28,7 @@ export const DEAD_LETTER = {
   valueBytes: '__millrace.errors.value-bytes',
 } as const
 
+/** Headers of a record in the late side output, beside those it came with. */
 export const LATE = {
   reason: '__millrace.late.reason',
   /** The watermark that judged, in epoch milliseconds; `none` before the first record. */

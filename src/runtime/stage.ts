@@ -117,7 +117,9 @@ export class Stage implements StageContext {
   }
 }
 
-/** Encodes with the serde; `null` and `undefined` are Kafka's null. `RecordError` `RECORD_UNWRITABLE` where it cannot. */
+/**
+ * Encodes with the serde; `null` and `undefined` are Kafka's null. `RecordError` `RECORD_UNWRITABLE` where it cannot.
+ */
 export function write(serde: Serde<unknown>, value: unknown): Buffer | string | null {
   if (value === null || value === undefined) return null
   try {

@@ -22,7 +22,7 @@ import {
   type Topology,
 } from '../topology/topology.ts'
 import { CARRIED } from './header-names.ts'
-import type { ChangelogPosition, CommitEntry } from './commit-entry.ts'
+import type { CommitEntry } from './commit-entry.ts'
 import type { StreamsConfig } from './config.ts'
 import { Counters } from './counters.ts'
 import { repartitionTopic } from './internal-topics.ts'
@@ -32,7 +32,8 @@ import { RepartitionSender } from './repartition-sender.ts'
 import { Stage, write, type StageServices } from './stage.ts'
 import { StreamTask } from './task.ts'
 import type { TaskId } from './task-id.ts'
-import { buildInputs } from './task-inputs-builder.ts'
+import { buildInputs, type BuiltInputs } from './task-inputs-builder.ts'
+import type { ChannelEnd } from './input-channel.ts'
 import { TaskInputs } from './task-inputs.ts'
 import { ResultAttempts, type TaskParts } from './task-parts.ts'
 import { TaskStores } from './task-stores.ts'
@@ -60,7 +61,6 @@ export interface TaskSpec {
   readonly isReplay: boolean
   readonly freezeValues: boolean
   readonly warn: (message: string) => void
-  readonly positions: Readonly<Record<string, ChangelogPosition>>
 }
 
 /** A task at its last commit, with its state still to be loaded (`parts.stores.load`). */
@@ -78,61 +78,25 @@ export function buildTask(spec: TaskSpec): StreamTask {
     (closing, store) => emit(closing, store),
     entry?.closedThroughMs ?? -Infinity,
   )
-  const replay = spec.decisions === undefined ? undefined : new DecisionReplay(spec.decisions)
-  const inputs = new TaskInputs({
-    channels: built.channels,
-    progress: built.progress,
-    ordered: part.ordered,
-    idleChannels: built.idleChannels,
-    replay,
-    closedThroughMs: () => closer.closedThroughMs,
-  })
   const senders = buildSenders(spec, part, taskChannels)
-  const services: StageServices = {
-    unit,
-    counters,
-    collector,
-    keyValueStore: (name) => stores.keyValueStore(name),
-    windowStore: (name) => stores.windowStore(name),
-    closing: (stage, operator) => {
-      const place = {
-        name: stage,
-        number: windowedNodes(part, topology).indexOf(stage),
-        pathGraceMs: pathGraceMs(topology, stage),
-      }
-      const windows = new ClosingWindows(
-        place,
-        operator,
-        stores.windowStore(operator.storeName),
-        entry?.operators[stage],
-      )
-      closer.register(windows)
-      return windows
-    },
-    lateTopic: config.lateTopic,
-    partitionOf: (topic, key) => partitionOf(spec, topic, key),
-  }
+  const replay = spec.decisions === undefined ? undefined : new DecisionReplay(spec.decisions)
+  const services = servicesOf(spec, part, { unit, counters, collector, stores, closer })
   const pipeline = new Pipeline(part, topology, sinksOf(spec, services, senders))
-  const runner = new UnitRunner({
-    unit,
-    transaction: stores.transaction,
-    collector,
-    counters,
-    clock,
-    policyOf: (stage) => policyOf(spec, stage),
-    sendDeadLetter: ({ timestampMs, key, value, headers }) => {
-      const partition = id.partition % partitionsOf(spec, config.deadLetterTopic)
-      collector.add(config.deadLetterTopic, partition, timestampMs, key, value, headers)
-    },
-  })
   const parts: TaskParts = {
     clock,
-    inputs,
+    inputs: new TaskInputs({
+      channels: built.channels,
+      progress: built.progress,
+      ordered: part.ordered,
+      idleChannels: built.idleChannels,
+      replay,
+      closedThroughMs: () => closer.closedThroughMs,
+    }),
     built,
     taskChannels,
     entrances: taskChannels.map(({ input }) => pipeline.entrance(input)),
     unit,
-    runner,
+    runner: runnerOf(spec, services, stores),
     counters,
     collector,
     stores,
@@ -148,12 +112,60 @@ export function buildTask(spec: TaskSpec): StreamTask {
     attach: (given) => (emit = given),
     resultsTopic: resultsOrigin,
     needsRewind: () => [...built.repartitions.values()].some((input) => input.needsRewind),
-    expectRunOfChannels: (run) => {
-      for (const channel of built.repartitionChannels) channel.expectRun(run?.run)
-      if (run === undefined) for (const source of built.sources.values()) source.endAt(undefined)
-    },
+    expectRunOfChannels: (run) => expectRunOf(built, run),
   }
   return new StreamTask(id, parts)
+}
+
+/** What `servicesOf` hands on to the stages. */
+interface ServiceParts extends Pick<StageServices, 'unit' | 'counters' | 'collector'> {
+  readonly stores: TaskStores
+  readonly closer: WindowCloser
+}
+
+function servicesOf(spec: TaskSpec, part: SubTopology, parts: ServiceParts): StageServices {
+  const { topology, config, entry } = spec
+  const { stores, closer } = parts
+  const windowed = windowedNodes(part, topology)
+  return {
+    ...parts,
+    keyValueStore: (name) => stores.keyValueStore(name),
+    windowStore: (name) => stores.windowStore(name),
+    closing(name, operator) {
+      const place = { name, number: windowed.indexOf(name), pathGraceMs: pathGraceMs(topology, name) }
+      const store = stores.windowStore(operator.storeName)
+      const windows = new ClosingWindows(place, operator, store, entry?.operators[name])
+      closer.register(windows)
+      return windows
+    },
+    lateTopic: config.lateTopic,
+    partitionOf: (topic, key) => partitionOf(spec, topic, key),
+  }
+}
+
+function runnerOf(
+  spec: TaskSpec,
+  { unit, collector, counters }: StageServices,
+  stores: TaskStores,
+): UnitRunner {
+  const { deadLetterTopic } = spec.config
+  return new UnitRunner({
+    unit,
+    transaction: stores.transaction,
+    collector,
+    counters,
+    clock: spec.clock,
+    policyOf: (stage) => policyOf(spec, stage),
+    sendDeadLetter: ({ timestampMs, key, value, headers }) => {
+      const partition = spec.id.partition % partitionsOf(spec, deadLetterTopic)
+      collector.add(deadLetterTopic, partition, timestampMs, key, value, headers)
+    },
+  })
+}
+
+function expectRunOf(built: BuiltInputs, run: ChannelEnd | undefined): void {
+  for (const channel of built.repartitionChannels) channel.expectRun(run?.run)
+  if (run === undefined) for (const source of built.sources.values()) source.endAt(undefined)
 }
 
 function buildStores(spec: TaskSpec, part: SubTopology, unit: Unit): TaskStores {

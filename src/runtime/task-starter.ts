@@ -109,7 +109,6 @@ async function startTask(spec: StartSpec, id: TaskId): Promise<RunningTask> {
       isReplay: options.isReplay ?? false,
       freezeValues: options.freezeValues ?? false,
       warn: (message) => events.emit({ type: 'warning', message }),
-      positions: restored.positions,
     })
     task.goTo('restoring')
     await task.parts.stores.load(spec.memoryPerTaskBytes)

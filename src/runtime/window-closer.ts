@@ -83,6 +83,7 @@ export type CloseOutcome =
   /** A window is not in memory: `loadNext` first. */
   | 'needs-load'
 
+/** The windowed operators of one task, and the order in which their windows close. */
 export class WindowCloser {
   private readonly all: ClosingWindows[] = []
   private readonly emit: EmitResult

@@ -11,16 +11,7 @@
  * Work goes on while a commit is on its way. Whatever fails, memory is dropped and the commit log decides.
  */
 import { sleep, type Clock } from '../clock.ts'
-import {
-  AbortableError,
-  codeOf,
-  CorruptedStateError,
-  FatalError,
-  FencedError,
-  messageOf,
-  RetriableError,
-  UnknownOutcomeError,
-} from '../errors.ts'
+import { codeOf, CorruptedStateError, FatalError, FencedError, messageOf } from '../errors.ts'
 import type { GroupMember, GroupMembership, LogProducer, LogReader, PollResult } from '../log/log.ts'
 import type { Application } from './application.ts'
 import { decodeAssignment } from './assignment.ts'
@@ -32,6 +23,7 @@ import { TaskFeeder } from './task-feeder.ts'
 import { taskName, type TaskId } from './task-id.ts'
 import { NotWantedError, startTasks } from './task-starter.ts'
 import { Wake } from './wake.ts'
+import { mustStop, newWorkerProducer } from './worker-recovery.ts'
 
 /** A request of the membership that the loop has to answer. */
 export interface ControlRequest {
@@ -102,7 +94,7 @@ export class Worker {
   /** Works until it is stopped, or until the bounded run has ended. Rejects with what made it stop otherwise. */
   async run(): Promise<void> {
     try {
-      this.producer = await this.newProducer()
+      this.producer = await newWorkerProducer(this.application)
       this.membership = await joinWorkerGroup(this.application, {
         working: () => [...this.running.keys()],
         onAssigned: (assignment, member) => this.onAssigned(assignment, member),
@@ -273,7 +265,7 @@ export class Worker {
         await running.close('clean')
       }
       const missing = wanted.tasks.filter((id) => !this.running.has(taskName(id)))
-      this.producer ??= await this.newProducer()
+      this.producer ??= await newWorkerProducer(this.application)
       const started = await startTasks({
         application: this.application,
         tasks: missing,
@@ -373,16 +365,6 @@ export class Worker {
     await this.reader.close()
   }
 
-  private newProducer(): Promise<LogProducer> {
-    const { log, config, random, options } = this.application
-    return log.producer({
-      // Never used again: several successors may fence it.
-      transactionalId: `${config.applicationId}-${random.uuid()}`,
-      transactionTimeoutMs: config.transactionTimeoutMs,
-      ...(options.unsafeWithoutTransactions === true && { unsafeWithoutTransactions: true }),
-    })
-  }
-
   private commitContext(): Parameters<CommitScheduler['commitIfDue']>[0] {
     return { tasks: [...this.running.values()], producer: this.producer, member: this.assigned?.member }
   }
@@ -392,16 +374,3 @@ export class Worker {
     this.application.events.emit(event)
   }
 }
-
-/** Errors that starting again cannot mend, defects among them. */
-function mustStop(error: unknown): boolean {
-  return !MENDABLE.some((kind) => error instanceof kind)
-}
-
-const MENDABLE = [
-  RetriableError,
-  AbortableError,
-  UnknownOutcomeError,
-  FencedError,
-  CorruptedStateError,
-] as const

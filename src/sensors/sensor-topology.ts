@@ -23,7 +23,9 @@ export interface SensorTopologyOptions {
   readonly validRange: ValidRange
   /** Readings with the same event id count once. */
   readonly deduplicate: boolean
-  /** For topics that are not keyed by sensor id: repartitions by it. Else a reading under another key is a dead letter. */
+  /**
+   * For topics that are not keyed by sensor id: repartitions by it. Else a reading under another key is a dead letter.
+   */
   readonly rekey: boolean
   readonly readingsTopic: string
   readonly aggregatesTopic: string
@@ -119,9 +121,10 @@ function eventTimeOf(reading: Reading | null): number {
 
 function requireSensorKey(key: string | null, reading: Reading): void {
   if (key === reading.sensorId) return
+  const told = key === null ? 'missing' : `"${key.slice(0, 80)}"`
   throw new RecordError(
     'SENSOR_KEY_DIFFERS',
-    `the key is ${key === null ? 'missing' : `"${key.slice(0, 80)}"`} and the sensor id "${reading.sensorId.slice(0, 80)}": ` +
+    `the key is ${told} and the sensor id "${reading.sensorId.slice(0, 80)}": ` +
       'key the topic by sensor id, or let the application do it (--rekey)',
   )
 }

@@ -44,7 +44,9 @@ export class LevelBackend implements StateBackend {
     this.sequence = sequence
   }
 
-  /** Opens or makes the database. `CorruptedStateError` `STATE_DAMAGED` when it cannot be trusted; then it is closed. */
+  /**
+   * Opens or makes the database. `CorruptedStateError` `STATE_DAMAGED` when it cannot be trusted; then it is closed.
+   */
   static async open(location: string, onClosed: () => void): Promise<LevelBackend> {
     const database: Database = new Level(location, {
       keyEncoding: 'buffer',

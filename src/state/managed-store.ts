@@ -70,7 +70,8 @@ export function checkEntrySize<K, V>(parts: StoreParts<K, V>, keyText: string, v
   if (total > parts.maxEntryBytes) {
     throw new RecordError(
       'CHANGELOG_ENTRY_TOO_LARGE',
-      `store ${parts.name}: an entry of ${total} bytes is larger than the ${parts.maxEntryBytes} bytes the changelog takes`,
+      `store ${parts.name}: an entry of ${total} bytes is larger than ` +
+        `the ${parts.maxEntryBytes} bytes the changelog takes`,
     )
   }
 }

@@ -1,8 +1,8 @@
 /**
  * For tests of topologies: `millrace/testing`.
  *
- * What lives in `testing/`: the TopologyTestDriver, and clocks and chance that a test decides. What never does: a second
- * implementation of anything; the driver runs the production tasks over the in-memory form of the embedded log.
+ * What lives in `testing/`: the TopologyTestDriver, and clocks and chance that a test decides. What never does: a
+ * second implementation of anything; the driver runs the production tasks over the in-memory embedded log.
  */
 export { TopologyTestDriver, type DriverOptions } from './topology-test-driver.ts'
 export {

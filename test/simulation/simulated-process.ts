@@ -1,8 +1,8 @@
 /**
  * One process of a simulated cluster: its own sight of the clock, which can stop (SIGSTOP) and end (SIGKILL).
  *
- * Whatever waits on a stopped process goes on when it is continued, as if no time had passed for it; whatever waits on a
- * killed one never goes on.
+ * Whatever waits on a stopped process goes on when it is continued, as if no time had passed for it; whatever waits on
+ * a killed one never goes on.
  */
 import type { Clock, Timer } from '../../src/clock.ts'
 

@@ -124,11 +124,14 @@ export class EmbeddedLog implements Log {
       const membership = new Membership({
         protocol: this.life.connection,
         clock: this.life.clock,
-        options,
+        options: this.mortal(options),
         newMemberId: () => `${options.groupInstanceId ?? 'member'}-${this.random.uuid()}`,
       })
       this.memberships.add(membership)
-      return membership
+      return {
+        requestRejoin: () => membership.requestRejoin(),
+        leave: () => this.life.run(() => membership.leave()),
+      }
     })
   }
 
@@ -152,6 +155,23 @@ export class EmbeddedLog implements Log {
 
   private checkOpen(): void {
     if (this.closing !== null) throw new FatalError('LOG_CLOSED', 'The log is closed.')
+  }
+
+  /** The same, but what is called back ends with this client's life. */
+  private mortal(options: JoinGroupOptions): JoinGroupOptions {
+    const { listener } = options
+    const { life } = this
+    return {
+      ...options,
+      metadata: () => options.metadata(),
+      assign: (members) => life.run(() => options.assign(members)),
+      listener: {
+        onAssigned: (assignment, member) => life.run(() => listener.onAssigned(assignment, member)),
+        onRevoked: () => life.run(() => listener.onRevoked()),
+        onLost: (reason) => life.run(() => listener.onLost(reason)),
+        onFailed: (error) => (life.killed ? undefined : listener.onFailed(error)),
+      },
+    }
   }
 
   private async closeAll(): Promise<void> {

@@ -102,9 +102,9 @@ export class EmbeddedReader implements LogReader {
   }
 
   poll(maxWaitMs: number): Promise<PollResult> {
-    assert(!this.polling, 'one poll at a time')
-    this.polling = true
     return this.life.run(async () => {
+      assert(!this.polling, 'one poll at a time')
+      this.polling = true
       try {
         if (this.closed) throw new FatalError('LOG_CLOSED', 'The reader is closed.')
         if (!this.hasNews() && maxWaitMs > 0) await this.untilNews(maxWaitMs)

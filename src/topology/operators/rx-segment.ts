@@ -55,7 +55,8 @@ function drain<T>(stage: StageContext, outputs: Observable<T>, emit: (output: T)
   if (!completed) {
     throw new RecordError(
       'RX_NOT_SYNCHRONOUS',
-      `the RxJS operators of stage ${stage.name} did not complete during the record: only synchronous operators are allowed`,
+      `the RxJS operators of stage ${stage.name} did not complete during the record: ` +
+        'only synchronous operators are allowed',
     )
   }
 }

@@ -40,7 +40,16 @@ describe('the sensor topology', () => {
       {
         key: 's1@0',
         timestampMs: 10 * MINUTE - 1,
-        value: { sensorId: 's1', windowStart: 0, windowEnd: 600_000, count: 3, sum: 156.3, min: 50.1, max: 56, deviated: 1 },
+        value: {
+          sensorId: 's1',
+          windowStart: 0,
+          windowEnd: 600_000,
+          count: 3,
+          sum: 156.3,
+          min: 50.1,
+          max: 56,
+          deviated: 1,
+        },
       },
     ])
     await driver.close()
@@ -56,10 +65,16 @@ describe('the sensor topology', () => {
       ['s1@600000', 1],
     ])
     expect(await late.readRecords()).toMatchObject([
-      { value: { eventId: 'c' }, headers: { '__millrace.late.reason': 'late', '__millrace.late.watermark': '720000' } },
+      {
+        value: { eventId: 'c' },
+        headers: { '__millrace.late.reason': 'late', '__millrace.late.watermark': '720000' },
+      },
     ])
     expect(await dead.readRecords()).toMatchObject([
-      { key: 's1', headers: { '__millrace.errors.code': 'EVENT_ID_CONFLICT', '__millrace.errors.stage': 'deduplicate' } },
+      {
+        key: 's1',
+        headers: { '__millrace.errors.code': 'EVENT_ID_CONFLICT', '__millrace.errors.stage': 'deduplicate' },
+      },
     ])
     expect(driver.counts()).toMatchObject({ consumed: 5, duplicates: 1, deadLetters: 1, late: 1, results: 2 })
     await driver.close()
