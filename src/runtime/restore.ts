@@ -59,6 +59,7 @@ const WRITE_ENTRIES = 4_000
 
 /** Opens the state and restores it. `StateMismatchError` when it belongs to something else. */
 export async function restoreState(spec: RestoreSpec): Promise<RestoredState> {
+  refuseForeignChangelogs(spec)
   const opened = await openUsable(spec)
   const restored = new Map<string, ChangelogPosition>()
   for (const { store, description, start } of spec.changelogs) {
@@ -69,7 +70,9 @@ export async function restoreState(spec: RestoreSpec): Promise<RestoredState> {
   for (const changelog of spec.changelogs) {
     replayed += await restoreStore(spec, opened.backend, changelog, restored)
   }
-  const positions = Object.fromEntries(restored)
+  // Behind the last commit's entries there are only markers and aborted records, so its own positions say the same as
+  // the ends that were reached; the checkpoint of a commit always has these.
+  const positions = { ...Object.fromEntries(restored), ...spec.latest?.changelogs }
   const commitId = spec.latest?.commitId ?? 0
   if (replayed > 0 || opened.checkpoint?.commitId !== commitId) {
     await opened.backend.write([], checkpointOf(spec, commitId, positions))
@@ -104,6 +107,19 @@ async function openUsable(spec: RestoreSpec): Promise<OpenedState> {
   }
   await spec.directory.wipe(spec.task)
   return { backend: await spec.directory.open(spec.task), checkpoint: undefined, wipedBecause }
+}
+
+function refuseForeignChangelogs({ task, changelogs, latest }: RestoreSpec): void {
+  const problems: string[] = []
+  for (const { topic, store, description, end } of changelogs) {
+    const known = latest?.changelogs[store]
+    if (known === undefined) continue
+    if (known.topicId !== description.topicId) problems.push(`${topic} was deleted and made anew`)
+    else if (BigInt(known.offset) > end)
+      problems.push(`${topic} ends at ${end}, before offset ${known.offset}`)
+  }
+  if (problems.length === 0) return
+  throw new StateMismatchError(`The changelogs of task ${task} are not those of its last commit:`, problems)
 }
 
 function refuseForeign(spec: RestoreSpec, checkpoint: Checkpoint): void {

@@ -11,6 +11,8 @@ export interface Losses {
   /** Chances per call; may change while it runs, to heal at the end. */
   lostRequest: number
   lostAnswer: number
+  /** What gets through to nobody at present. */
+  cut?: 'heartbeats' | 'everything' | 'nothing'
 }
 
 /** A lost request never happened; a lost answer did, but the caller cannot tell which it was. */
@@ -19,6 +21,8 @@ export function lossyConnection(connection: BrokerConnection, losses: Losses): B
   const lost = (): RetriableError => new RetriableError('LOG_UNREACHABLE', 'lost')
   return connectionThrough(async (method, args) => {
     await sleep(clock, random.int(maxDelayMs))
+    const { cut } = losses
+    if (cut === 'everything' || (cut === 'heartbeats' && method === 'heartbeat')) throw lost()
     if (random.chance(losses.lostRequest)) throw lost()
     const answer = await callMethod(connection, method, args)
     await sleep(clock, random.int(maxDelayMs))
