@@ -7,7 +7,7 @@
  * process, and a lock file that names the owner. A lock file whose owner no longer runs is taken over; process start
  * times tell a reused process id from the owner.
  */
-import { mkdir, open, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 
 /** A directory that is held. */
@@ -45,6 +45,12 @@ export async function acquireDirectoryLock(directory: string): Promise<Directory
   return undefined
 }
 
+/** The process that holds a directory, if it still runs; `undefined` when nobody does. Takes and makes nothing. */
+export async function runningLockOwner(directory: string): Promise<number | undefined> {
+  const owner = await readOwner(path.join(directory, LOCK_FILE))
+  return owner !== undefined && (await isRunning(owner)) ? owner.pid : undefined
+}
+
 /** The process id in a directory's lock file, for messages; `undefined` where there is none. */
 export async function lockOwnerPid(directory: string): Promise<number | undefined> {
   return (await readOwner(path.join(directory, LOCK_FILE)))?.pid
@@ -65,20 +71,25 @@ function lockOn(real: string): DirectoryLock {
 
 async function writeLockFile(file: string): Promise<boolean> {
   const self: Owner = { pid: process.pid, started: await startTimeOf(process.pid) }
-  for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      const handle = await open(file, 'wx')
-      await handle.writeFile(JSON.stringify(self))
-      await handle.close()
-      return true
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  // Written aside and then linked, so that nobody ever reads a lock file without an owner.
+  const aside = `${file}.${process.pid}.new`
+  await writeFile(aside, JSON.stringify(self))
+  try {
+    for (let attempt = 0; attempt < 3; attempt++) {
+      try {
+        await link(aside, file)
+        return true
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      }
+      const owner = await readOwner(file)
+      if (owner !== undefined && (await isRunning(owner))) return false
+      await removeStale(file, owner)
     }
-    const owner = await readOwner(file)
-    if (owner !== undefined && (await isRunning(owner))) return false
-    await removeStale(file, owner)
+    return false
+  } finally {
+    await rm(aside, { force: true })
   }
-  return false
 }
 
 /** Removes the lock file of a dead owner, unless another process has just put its own there. */

@@ -21,19 +21,20 @@
  */
 import { assert } from '../assert.ts'
 
-export const BASE_OFFSET_AT = 0
-export const LENGTH_AT = 8
-export const LEADER_EPOCH_AT = 12
-export const MAGIC_AT = 16
-export const CRC_AT = 17
-export const ATTRIBUTES_AT = 21
-export const LAST_OFFSET_DELTA_AT = 23
-export const BASE_TIMESTAMP_AT = 27
-export const MAX_TIMESTAMP_AT = 35
-export const PRODUCER_ID_AT = 43
-export const PRODUCER_EPOCH_AT = 51
-export const BASE_SEQUENCE_AT = 53
-export const RECORD_COUNT_AT = 57
+/** Where the fields of a batch's header stand, from its first byte. */
+export const BASE_OFFSET_AT = 0,
+  LENGTH_AT = 8,
+  LEADER_EPOCH_AT = 12,
+  MAGIC_AT = 16,
+  CRC_AT = 17,
+  ATTRIBUTES_AT = 21,
+  LAST_OFFSET_DELTA_AT = 23,
+  BASE_TIMESTAMP_AT = 27,
+  MAX_TIMESTAMP_AT = 35,
+  PRODUCER_ID_AT = 43,
+  PRODUCER_EPOCH_AT = 51,
+  BASE_SEQUENCE_AT = 53,
+  RECORD_COUNT_AT = 57
 
 /** Bytes in front of the first record. */
 export const BATCH_HEADER_BYTES = 61
@@ -42,11 +43,11 @@ export const BATCH_OVERHEAD_BYTES = 12
 /** The only format version known here. */
 export const MAGIC = 2
 
-/** Attribute bits. */
-export const COMPRESSION_MASK = 0x07
-export const LOG_APPEND_TIME = 0x08
-export const TRANSACTIONAL = 0x10
-export const CONTROL = 0x20
+/** Attribute bits: the codec, whose timestamps they are, whether of a transaction, whether a marker. */
+export const COMPRESSION_MASK = 0x07,
+  LOG_APPEND_TIME = 0x08,
+  TRANSACTIONAL = 0x10,
+  CONTROL = 0x20
 
 /** The signed 64-bit number at `at`; a program error outside the safe integers. */
 export function readInt64(buffer: Buffer, at: number): number {

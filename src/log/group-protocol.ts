@@ -1,6 +1,7 @@
 /** What a group member asks of a coordinator: Kafka's classic protocol, its payloads opaque. */
 import type { GroupMember, GroupMemberMetadata } from './log.ts'
 
+/** JoinGroup. */
 export interface JoinRequest {
   readonly groupId: string
   readonly groupInstanceId: string | null
@@ -12,6 +13,7 @@ export interface JoinRequest {
   readonly metadata: Uint8Array
 }
 
+/** The generation that a JoinGroup led to. */
 export interface JoinAnswer {
   readonly memberId: string
   readonly generation: number
@@ -20,10 +22,12 @@ export interface JoinAnswer {
   readonly members: readonly GroupMemberMetadata[]
 }
 
+/** A member as it names itself in every later call. */
 export interface MemberReference extends GroupMember {
   readonly groupInstanceId: string | null
 }
 
+/** SyncGroup. */
 export interface SyncRequest extends MemberReference {
   /** By member id; from the leader only. */
   readonly assignments: ReadonlyMap<string, Uint8Array> | null

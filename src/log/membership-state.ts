@@ -20,9 +20,11 @@
  */
 import { assert } from '../assert.ts'
 
+/** A state of the drawing above. */
 export type MembershipState =
   'joining' | 'syncing' | 'assigning' | 'stable' | 'revoking' | 'losing' | 'left' | 'failed'
 
+/** The drawing as a table: which states may follow. */
 export const MEMBERSHIP_TRANSITIONS = {
   joining: ['syncing', 'left', 'failed'],
   syncing: ['assigning', 'joining', 'left', 'failed'],

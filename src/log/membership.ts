@@ -17,6 +17,7 @@ const BACKOFF_MS = 100
 const LEAVE_ATTEMPTS = 3
 const NO_ASSIGNMENT = new Uint8Array(0)
 
+/** What a membership runs on. */
 export interface MembershipParts {
   readonly protocol: GroupProtocol
   readonly clock: Clock

@@ -17,8 +17,10 @@
  */
 import { assert } from '../assert.ts'
 
+/** A state of the drawing above. */
 export type ProducerState = 'idle' | 'open' | 'broken' | 'ending' | 'dead' | 'closed'
 
+/** The drawing as a table: which states may follow. */
 export const PRODUCER_TRANSITIONS = {
   idle: ['open', 'dead', 'closed'],
   open: ['broken', 'ending', 'dead', 'closed'],

@@ -6,8 +6,15 @@
  * numbered from 1. A run is open until every task of the application has finished it; while it is, a further bounded
  * run joins it instead of beginning another.
  */
-import { FatalError, FencedError } from '../errors.ts'
-import type { Log, Offset, TopicPartition } from '../log/log.ts'
+import {
+  AbortableError,
+  FatalError,
+  FencedError,
+  messageOf,
+  RetriableError,
+  UnknownOutcomeError,
+} from '../errors.ts'
+import type { Log, LogProducer, Offset, TopicPartition } from '../log/log.ts'
 import { RecordBatchBuilder } from '../log/record-batch-builder.ts'
 import { COMMIT_KEYS, decodeEntry, encodeEntry } from './commit-entry.ts'
 import { readNewest, readRange } from './commit-log.ts'
@@ -30,8 +37,6 @@ export interface BoundedRunSpec {
   readonly sources: readonly TopicPartition[]
 }
 
-const ATTEMPTS_MAX = 5
-
 /** The run that is open; `undefined` when there is none. */
 export async function findOpenRun(spec: BoundedRunSpec): Promise<BoundedRun | undefined> {
   const newest = await readNewestRun(spec)
@@ -41,37 +46,44 @@ export async function findOpenRun(spec: BoundedRunSpec): Promise<BoundedRun | un
 /**
  * Joins the open run, or begins one that ends at the present end offsets. Several instances that start at once agree:
  * each fences the others before it looks, so whoever commits a run is seen by all who come later. An open run keeps
- * its own ends and its own flush.
+ * its own ends and its own flush. `RetriableError` `RUN_CONTENDED` when another one got in between.
  */
 export async function openRun(spec: BoundedRunSpec, flush: boolean): Promise<BoundedRun> {
-  const { log, applicationId, sources } = spec
-  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-    const producer = await log.producer({ transactionalId: `${applicationId}-run` })
-    try {
-      const newest = await readNewestRun(spec)
-      if (newest !== undefined && (await isOpen(spec, newest))) return newest
-      const ends = await log.offsets('end', sources)
-      const run: BoundedRun = {
-        formatVersion: 1,
-        run: (newest?.run ?? 0) + 1,
-        flush,
-        ends: Object.fromEntries(
-          sources.map(({ topic, partition }, index) => [`${topic}/${partition}`, String(ends[index])]),
-        ),
-      }
-      const records = new RecordBatchBuilder()
-      records.append(0, COMMIT_KEYS.run, encodeEntry(run))
-      producer.begin()
-      await producer.send([{ ...partitionOf(applicationId), records }])
-      await producer.commit()
-      return run
-    } catch (error) {
-      if (!(error instanceof FencedError)) throw error
-    } finally {
-      await producer.close()
-    }
+  const producer = await spec.log.producer({ transactionalId: `${spec.applicationId}-run` })
+  try {
+    const newest = await readNewestRun(spec)
+    if (newest !== undefined && (await isOpen(spec, newest))) return newest
+    return await beginRun(spec, producer, (newest?.run ?? 0) + 1, flush)
+  } catch (error) {
+    // Another instance looked later and so looks last, or nobody knows: looking again tells.
+    if (!WORTH_ANOTHER_LOOK.some((kind) => error instanceof kind)) throw error
+    throw new RetriableError('RUN_CONTENDED', `a bounded run could not be opened: ${messageOf(error)}`, {
+      cause: error,
+    })
+  } finally {
+    await producer.close()
   }
-  throw new FatalError('RUN_NOT_OPENED', `other instances kept opening bounded runs of ${applicationId}`)
+}
+
+const WORTH_ANOTHER_LOOK = [FencedError, AbortableError, UnknownOutcomeError] as const
+
+async function beginRun(
+  { log, applicationId, sources }: BoundedRunSpec,
+  producer: LogProducer,
+  number: number,
+  flush: boolean,
+): Promise<BoundedRun> {
+  const ends = await log.offsets('end', sources)
+  const named = sources.map(
+    ({ topic, partition }, index) => [`${topic}/${partition}`, String(ends[index])] as const,
+  )
+  const run: BoundedRun = { formatVersion: 1, run: number, flush, ends: Object.fromEntries(named) }
+  const records = new RecordBatchBuilder()
+  records.append(0, COMMIT_KEYS.run, encodeEntry(run))
+  producer.begin()
+  await producer.send([{ ...partitionOf(applicationId), records }])
+  await producer.commit()
+  return run
 }
 
 /** Where a source partition ends in a run. */

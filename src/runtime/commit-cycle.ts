@@ -33,6 +33,8 @@ export interface PreparedCommit {
   readonly tasks: readonly TaskCommit[]
   readonly member: GroupMember
   readonly records: number
+  /** By the wall clock; the timestamp of the entries, for status. */
+  readonly atMs: number
 }
 
 /** Takes what the tasks have done since their last commit. Synchronous. */
@@ -42,7 +44,7 @@ export function prepareCommit(
   clock: Clock,
   records: number,
 ): PreparedCommit {
-  return { tasks: tasks.map((running) => prepareTask(running, clock)), member, records }
+  return { tasks: tasks.map((running) => prepareTask(running, clock)), member, records, atMs: clock.now() }
 }
 
 function prepareTask(running: RunningTask, clock: Clock): TaskCommit {
@@ -82,7 +84,7 @@ export async function publishCommit(
   const bases = outputs.length + changelog.length === 0 ? [] : await producer.send([...outputs, ...changelog])
   const positions = positionsAfter(changelog, bases.slice(outputs.length))
   const entries = commit.tasks.map((task) => completeEntry(task, positions))
-  await producer.send(entryBatches(commit.tasks, entries))
+  await producer.send(entryBatches(commit, entries))
   await producer.addOffsets(
     groupId,
     commit.tasks.flatMap(({ offsets }) => offsets),
@@ -115,15 +117,15 @@ function completeEntry({ running, entry }: TaskCommit, positions: ReadonlyMap<st
 }
 
 function entryBatches(
-  tasks: readonly TaskCommit[],
+  { tasks, atMs }: PreparedCommit,
   entries: readonly CommitEntry[],
 ): readonly OutgoingBatch[] {
   return tasks.map(({ running, keepsHistory }, index) => {
     const entry = entries[index]!
     const encoded = encodeEntry(entry)
     const records = new RecordBatchBuilder(encoded.length + 512)
-    records.append(0, COMMIT_KEYS.latest, encoded)
-    if (keepsHistory) records.append(0, COMMIT_KEYS.history(entry.commitId), encoded)
+    records.append(atMs, COMMIT_KEYS.latest, encoded)
+    if (keepsHistory) records.append(atMs, COMMIT_KEYS.history(entry.commitId), encoded)
     const { subTopology, partition } = running.task.id
     return { topic: commitLogTopic(running.applicationId, subTopology), partition, records }
   })

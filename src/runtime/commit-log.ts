@@ -7,6 +7,8 @@ import { FatalError } from '../errors.ts'
 /** The newest of each kind. */
 export interface NewestEntries {
   readonly latest: CommitEntry | undefined
+  /** When `latest` was written, by its writer's wall clock; 0 for the first entry of a task. */
+  readonly latestAtMs: number
   readonly owner: OwnerEntry | undefined
 }
 
@@ -77,14 +79,19 @@ async function scanNewest(
   where: string,
 ): Promise<NewestEntries> {
   let latest: Buffer | undefined
+  let latestAtMs = 0
   let owner: Buffer | undefined
   await readRange(log, partition, from, to, (cursor) => {
     const key = cursor.key()?.toString('utf8')
-    if (key === COMMIT_KEYS.latest) latest = cursor.value() ?? undefined
+    if (key === COMMIT_KEYS.latest) {
+      latest = cursor.value() ?? undefined
+      latestAtMs = cursor.timestampMs
+    }
     if (key === COMMIT_KEYS.owner) owner = cursor.value() ?? undefined
   })
   return {
     latest: latest === undefined ? undefined : decodeEntry<CommitEntry>(latest, where),
+    latestAtMs,
     owner: owner === undefined ? undefined : decodeEntry<OwnerEntry>(owner, where),
   }
 }

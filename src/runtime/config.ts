@@ -61,10 +61,10 @@ const schema = z.strictObject({
   maxRecordBytes: bytes(1024)
     .default(1_000_000)
     .describe('Largest record written; keep it below max.message.bytes of the topics.'),
-  inputBufferBytes: bytes(64 * 1024)
+  inputBufferBytes: bytes(1024)
     .default(16 * MIB)
     .describe('Records of one input held in memory until their turn comes.'),
-  stateMemoryBytes: bytes(MIB)
+  stateMemoryBytes: bytes(16 * 1024)
     .default(128 * MIB)
     .describe('State held in memory, over all tasks of an instance.'),
   stateFlushIntervalMs: milliseconds(0)

@@ -21,7 +21,7 @@ export type EngineCount =
   | 'lateFlushed'
   /** Late for some windows, counted for others. */
   | 'partlyLate'
-  /** Results of windows that closed. */
+  /** Results of windows that closed and were sent on. */
   | 'results'
 
 export class Counters {

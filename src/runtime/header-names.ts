@@ -26,6 +26,9 @@ export const DEAD_LETTER = {
   /** Of a value too large to be kept: its SHA-256 and its size; the value is cut. */
   valueSha256: '__millrace.errors.value-sha256',
   valueBytes: '__millrace.errors.value-bytes',
+  /** Of a line that could not be imported: its file and its number; it has no partition and no offset. */
+  file: '__millrace.errors.file',
+  line: '__millrace.errors.line',
 } as const
 
 /** Headers of a record in the late side output, beside those it came with. */

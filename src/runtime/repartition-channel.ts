@@ -146,10 +146,12 @@ export class RepartitionChannel implements InputChannel {
     }
   }
 
-  /** The record passed its source, whatever has become of it here: its watermark counts. */
+  /**
+   * The watermark stays: the same source record may have caused a further one, which is judged by the same carried
+   * watermark. The next record, or the marker behind them all, moves it.
+   */
   take(_succeeded: boolean): void {
     const record = this.queue[this.queueStart] as InputRecord
-    this.progress.advance(this.origin.channel, record.mergeTimeMs)
     this.waitingBytes -= record.byteLength
     this.sourcePosition = record.position + 1
     this.taken = record.readOffset + 1

@@ -61,6 +61,15 @@ const WRITE_ENTRIES = 4_000
 export async function restoreState(spec: RestoreSpec): Promise<RestoredState> {
   refuseForeignChangelogs(spec)
   const opened = await openUsable(spec)
+  try {
+    return await restoreOpened(spec, opened)
+  } catch (error) {
+    await opened.backend.close()
+    throw error
+  }
+}
+
+async function restoreOpened(spec: RestoreSpec, opened: OpenedState): Promise<RestoredState> {
   const restored = new Map<string, ChangelogPosition>()
   for (const { store, description, start } of spec.changelogs) {
     const from = opened.checkpoint?.changelogs[store]?.offset ?? String(start)

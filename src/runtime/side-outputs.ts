@@ -47,12 +47,12 @@ export function deadLetterOf(
   const place = { topic: record.topic, partition: record.partition, offset: record.offset }
   const headers = [...record.headers, ...errorHeaders(failure, place, record.attempt, clock)]
   const letter = {
-    timestampMs: Math.max(0, record.writtenTimestampMs),
+    timestampMs: record.writtenTimestampMs,
     key: record.rawKey(),
     value: record.rawValue(),
     headers,
   }
-  return fit(letter, maxRecordBytes)
+  return fitDeadLetter(letter, maxRecordBytes)
 }
 
 /** The dead letter of a window result: its key and aggregate as the store writes them, and its window in headers. */
@@ -69,7 +69,7 @@ export function deadLetterOfResult(
     text(DEAD_LETTER.windowEnd, String(result.windowEndMs)),
   ]
   const { timestampMs, key, value } = result
-  return fit({ timestampMs, key, value, headers }, maxRecordBytes)
+  return fitDeadLetter({ timestampMs, key, value, headers }, maxRecordBytes)
 }
 
 /** What the headers of a late record say. */
@@ -118,7 +118,8 @@ function errorHeaders(
   ]
 }
 
-function fit(letter: DeadLetter, maxRecordBytes: number): DeadLetter {
+/** The letter, its key and value cut where it would be too large; then with headers for the value's size and SHA-256. */
+export function fitDeadLetter(letter: DeadLetter, maxRecordBytes: number): DeadLetter {
   const { key, value, headers } = letter
   const headerBytes = headers.reduce(
     (sum, header) => sum + header.key.length * 3 + (header.value?.length ?? 0) + 16,

@@ -23,8 +23,11 @@ import { findOpenRun, openRun, type BoundedRun, type BoundedRunSpec } from './bo
 import { parseConfig, type StreamsConfig, type StreamsConfigInput } from './config.ts'
 import { EventBus, type StreamsEvent } from './events.ts'
 import { changelogTopic, commitLogTopic, repartitionTopic } from './internal-topics.ts'
+import { patientLog } from './patient-log.ts'
+import { withRetries } from './retry.ts'
 import type { RunningTask } from './running-task.ts'
 import type { TaskId } from './task-id.ts'
+import { taskProgress, type TaskProgress } from './task-progress.ts'
 import { Worker } from './worker.ts'
 import type { Observable } from 'rxjs'
 
@@ -42,14 +45,24 @@ export interface StreamsAppSpec {
   readonly options?: ApplicationOptions
 }
 
+/** How long a log that cannot be reached is tried at the start. */
+const START_WITHIN_MS = 30_000
+/** How long one call is repeated while the log cannot be reached. */
+const CALL_WITHIN_MS = 10_000
+
+/** One instance of an application. `new` checks, `run` starts and ends when it ends, `stop` ends it. */
 export class StreamsApp {
   readonly config: StreamsConfig
   private readonly spec: StreamsAppSpec
-  private readonly clock: Clock
-  private readonly random: Random
+  private readonly log: Log
+  /** @internal */
+  readonly clock: Clock
+  /** @internal */
+  readonly random: Random
   private readonly bus = new EventBus()
   private currentState: AppState = 'created'
   private worker: Worker | undefined
+  private boundedRun: BoundedRun | undefined
   private stopRequested = false
   private finished: Promise<void> | undefined
 
@@ -59,6 +72,7 @@ export class StreamsApp {
     this.config = parseConfig(spec.config)
     this.clock = spec.clock ?? systemClock
     this.random = spec.random ?? systemRandom
+    this.log = patientLog(spec.log, this, CALL_WITHIN_MS)
   }
 
   get state(): AppState {
@@ -73,6 +87,11 @@ export class StreamsApp {
   /** The tasks of this instance by name; empty while none are assigned. */
   get tasks(): ReadonlyMap<string, RunningTask> {
     return this.worker?.tasks ?? new Map<string, RunningTask>()
+  }
+
+  /** How far the tasks of this instance have come. */
+  get progress(): readonly TaskProgress[] {
+    return [...this.tasks.values()].map((running) => taskProgress(running, this.boundedRun))
   }
 
   /** Whether nothing is on its way: no rebalance, no start, no commit. Tasks may still have work. */
@@ -104,7 +123,8 @@ export class StreamsApp {
   private async runToTheEnd(): Promise<void> {
     this.goTo('starting')
     try {
-      const application = await this.prepare()
+      const application = await withRetries(this, START_WITHIN_MS, () => this.prepare())
+      this.boundedRun = application.run
       this.worker = new Worker(application)
       if (!this.stopRequested) this.goTo('running')
       else this.worker.stop()
@@ -121,8 +141,8 @@ export class StreamsApp {
 
   /** Everything that is decided once, before any task starts. */
   private async prepare(): Promise<Application> {
-    const { topology, log, directory, bounded } = this.spec
-    const { config } = this
+    const { topology, directory, bounded } = this.spec
+    const { config, log } = this
     const plan = planPartitions(topology, await this.sourceCounts())
     const tasks = plan.tasks.flatMap((count, subTopology) =>
       Array.from({ length: count }, (_, partition): TaskId => ({ subTopology, partition })),
@@ -154,7 +174,7 @@ export class StreamsApp {
 
   private async sourceCounts(): Promise<ReadonlyMap<string, number>> {
     const topics = sourceTopicsOf(this.spec.topology)
-    const described = await this.spec.log.describeTopics(topics)
+    const described = await this.log.describeTopics(topics)
     const missing = topics.filter((topic) => !described.has(topic))
     if (missing.length > 0) {
       throw new TopologyError(missing.map((topic) => `source topic ${topic} does not exist`))
@@ -169,7 +189,8 @@ export class StreamsApp {
   }
 
   private async createTopics(plan: PartitionPlan): Promise<void> {
-    const { topology, log } = this.spec
+    const { log } = this
+    const { topology } = this.spec
     const { applicationId, lateTopic, deadLetterTopic } = this.config
     const compacted = { cleanup: 'compact', retentionMs: -1 } as const
     const internal: TopicSpec[] = topology.subTopologies.flatMap((part) => [

@@ -1,5 +1,5 @@
 /** Between the reader and the tasks of a worker: who reads what, from where, and how much may wait. */
-import { FatalError } from '../errors.ts'
+import { FatalError, RetriableError } from '../errors.ts'
 import { partitionKey, type LogReader, type PollResult, type TopicPartition } from '../log/log.ts'
 import { repartitionTopic } from './internal-topics.ts'
 import type { RunningTask } from './running-task.ts'
@@ -40,20 +40,25 @@ export class TaskFeeder {
     this.feeds.clear()
   }
 
-  /** Gives to the tasks what was read; `FatalError` when a partition cannot be read on. */
+  /**
+   * Gives to the tasks what was read. `RetriableError` when a partition cannot be read on: the tasks may belong to
+   * somebody else by now, who has deleted what he consumed; starting again finds out (and refuses, if they do not).
+   */
   distribute({ chunks, failures }: PollResult): void {
     for (const chunk of chunks) {
       const feed = this.feeds.get(partitionKey(chunk.partition))
-      feed?.running.task.add(feed.input, chunk)
+      if (feed === undefined) continue
+      const position = BigInt(this.inputOf(feed).fetchPosition)
+      // What was polled before the partition was sent elsewhere does not continue what the task has.
+      if (chunk.batches.fromOffset === position) feed.running.task.add(feed.input, chunk)
+      else this.reader.assign(feed.partition, position)
     }
     for (const { partition, error } of failures) {
       if (!this.feeds.has(partitionKey(partition))) continue
-      throw new FatalError(
-        error.code,
-        `${partitionKey(partition)} cannot be read on: ${error.message}` +
-          (error.code === 'OFFSET_OUT_OF_RANGE' ? ' (were records deleted before they were worked?)' : ''),
-        { cause: error },
-      )
+      const kind = error.code === 'OFFSET_OUT_OF_RANGE' ? RetriableError : FatalError
+      throw new kind(error.code, `${partitionKey(partition)} cannot be read on: ${error.message}`, {
+        cause: error,
+      })
     }
   }
 
@@ -81,7 +86,7 @@ export class TaskFeeder {
     if (position !== undefined) this.reader.assign(partition, BigInt(position))
   }
 
-  private inputOf({ running, input }: Feed): { readonly heldBytes: number } {
+  private inputOf({ running, input }: Feed): { readonly heldBytes: number; readonly fetchPosition: number } {
     const { sources, repartitions } = running.task.parts.built
     return (sources.get(input) ?? repartitions.get(input))!
   }

@@ -42,6 +42,7 @@ export class TaskInputs {
   private endedCount = 0
   /** Where the search begins when records are taken as they come, so that no channel starves. */
   private turn = 0
+  private lastTaken: InputRecord | undefined
 
   constructor(spec: TaskInputsSpec) {
     this.channels = spec.channels
@@ -64,6 +65,17 @@ export class TaskInputs {
   /** The record that `next` answered has been worked. */
   took(record: InputRecord, succeeded: boolean): void {
     this.channels[record.origin.channel]!.take(succeeded)
+    this.lastTaken = record
+  }
+
+  /**
+   * Whether the record taken last and the next one of its channel come of the same source record. Positions cannot tell
+   * them apart, so nothing is decided between them.
+   */
+  get isWithinSource(): boolean {
+    const { lastTaken } = this
+    if (lastTaken === undefined) return false
+    return this.channels[lastTaken.origin.channel]!.peek()?.position === lastTaken.position
   }
 
   /** A decision that is due in a replay; the caller applies it and then calls `applied`. */

@@ -77,10 +77,11 @@ async function startTask(spec: StartSpec, id: TaskId): Promise<RunningTask> {
     config.applicationId,
     inputs.map(({ partition }) => partition),
   )
-  const changelogs = await describeChangelogs(application, id)
   const commits = { topic: commitLogTopic(config.applicationId, id.subTopology), partition: id.partition }
   const [end] = await log.offsets('end', [commits])
   const { latest, owner } = await readNewest(log, commits, end!)
+  // After the commit log: should another owner be at work still, its changelogs reach as far as its commits at least.
+  const changelogs = await describeChangelogs(application, id)
   if (owner !== undefined) refuseForeignLog(name, owner, application)
   if (latest === undefined) refuseLostCommitLog(name, committed, changelogs)
   const restored = await restoreState({
@@ -111,6 +112,7 @@ async function startTask(spec: StartSpec, id: TaskId): Promise<RunningTask> {
       warn: (message) => events.emit({ type: 'warning', message }),
     })
     task.goTo('restoring')
+    if (latest !== undefined) await refuseDeletedInputs(application, name, inputs, latest)
     await task.parts.stores.load(spec.memoryPerTaskBytes)
     if (run !== undefined) expectRun(task, run, id)
     const { replayed, wipedBecause } = restored
@@ -158,6 +160,25 @@ function inputPartitions({ topology, plan, config }: Application, id: TaskId): r
       const topic = isRepartition ? repartitionTopic(config.applicationId, name) : name
       return { input: name, isRepartition, partition: { topic, partition: id.partition } }
     })
+}
+
+/** Records that the task has not worked yet must still be there. */
+async function refuseDeletedInputs(
+  { log }: Application,
+  name: string,
+  inputs: readonly InputPartition[],
+  latest: CommitEntry,
+): Promise<void> {
+  for (const { input, partition } of inputs) {
+    const [start] = await log.offsets('start', [partition])
+    const offset = BigInt(latest.offsets[input] ?? 0)
+    if (start! <= offset) continue
+    throw new FatalError(
+      'OFFSET_OUT_OF_RANGE',
+      `task ${name} has to go on at offset ${offset} of ${partition.topic}/${partition.partition}, ` +
+        `which begins at ${start}: records were deleted before they were worked`,
+    )
+  }
 }
 
 async function startOffsets(

@@ -118,7 +118,7 @@ export class StreamTask {
   process(budget: number): ProcessOutcome {
     assert(this.currentState === 'running', 'only a running task works')
     if (this.clock.monotonic() < this.parts.runner.retryAtMs) return 'retry'
-    for (let left = budget; left > 0; left--) {
+    for (let left = budget; left > 0 || this.inputs.isWithinSource; left--) {
       if (this.closingAll !== undefined) {
         const outcome = this.closeAll(this.closingAll)
         if (outcome !== 'done') return outcome
@@ -272,23 +272,23 @@ export class StreamTask {
     this.changedSinceCommit = true
     if (!operator.emits) return true
     operator.emitResult(key, startMs, value)
-    if (unit.failed) {
-      const outcome = runner.end({
-        attempt: this.parts.attempts.of(entry),
-        whenDropped: () => store.takeOut(entry),
-        deadLetter: (failure) => {
-          const result = { ...place, key: store.keyBytes(entry), value: bytesOf(store.encode(value)) }
-          const window = { timestampMs: endMs - 1, windowStartMs: startMs, windowEndMs: endMs }
-          return deadLetterOfResult({ ...result, ...window }, failure, clock, maxRecordBytes)
-        },
-      })
-      if (outcome === 'retry') {
-        this.parts.attempts.failed(entry)
-        return false
-      }
+    const outcome = unit.failed
+      ? runner.end({
+          attempt: this.parts.attempts.of(entry),
+          whenDropped: () => store.takeOut(entry),
+          deadLetter: (failure) => {
+            const result = { ...place, key: store.plainKey(entry), value: bytesOf(store.encode(value)) }
+            const window = { timestampMs: endMs - 1, windowStartMs: startMs, windowEndMs: endMs }
+            return deadLetterOfResult({ ...result, ...window }, failure, clock, maxRecordBytes)
+          },
+        })
+      : 'worked'
+    if (outcome === 'retry') {
+      this.parts.attempts.failed(entry)
+      return false
     }
     this.parts.attempts.forget(entry)
-    counters.increment('results')
+    if (outcome === 'worked') counters.increment('results')
     windows.results++
     return true
   }

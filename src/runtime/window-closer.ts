@@ -17,6 +17,8 @@ export interface ClosingState {
   readonly flushedThroughMs: number
   /** Results sent on so far: the position of the next one. */
   readonly results: number
+  /** Windows that hold anything; only told, for status. */
+  readonly openWindows: number
 }
 
 /** A windowed operator as the closer has it. */
@@ -49,7 +51,7 @@ export class ClosingWindows implements ClosedThrough {
 
   get state(): ClosingState {
     const { closedThroughMs, flushedThroughMs, results } = this
-    return { closedThroughMs, flushedThroughMs, results }
+    return { closedThroughMs, flushedThroughMs, results, openWindows: this.store.openStartsMs.length }
   }
 
   /** The watermark behind this operator: no later result has an earlier time. */

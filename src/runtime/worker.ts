@@ -94,7 +94,6 @@ export class Worker {
   /** Works until it is stopped, or until the bounded run has ended. Rejects with what made it stop otherwise. */
   async run(): Promise<void> {
     try {
-      this.producer = await newWorkerProducer(this.application)
       this.membership = await joinWorkerGroup(this.application, {
         working: () => [...this.running.keys()],
         onAssigned: (assignment, member) => this.onAssigned(assignment, member),
@@ -152,6 +151,8 @@ export class Worker {
     let busy = false
     this.starved.clear()
     for (const running of this.running.values()) {
+      // While a rebalance is under way tasks only wait for what becomes of them.
+      if (running.task.state !== 'running') continue
       const outcome = running.task.process(SLICE_RECORDS)
       if (outcome === 'more') busy = true
       if (outcome === 'starved') this.starved.add(running)

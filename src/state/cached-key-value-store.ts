@@ -89,7 +89,7 @@ export class CachedKeyValueStore<K, V> implements KeyValueStore<K, V>, ManagedSt
     const entry = this.add(key, keys.toText(key), true)
     entry.value = values.deserialize(buffer, start, buffer.length)
     entry.timestampMs = timestampMs
-    entry.encodedBytes = buffer.length - start
+    this.resize(entry as StoreEntry, buffer.length - start)
   }
 
   /** Nothing expires. */

@@ -126,6 +126,11 @@ export class CachedWindowStore<K, V> implements WindowStore<K, V>, ManagedStore,
     return live.sort((a, b) => this.parts.keys.compare(a.text, b.text))
   }
 
+  /** The bytes of an entry's key alone, as its serde writes it. */
+  plainKey(entry: StoreEntry): Buffer {
+    return this.parts.keys.toBytes(entry.text)
+  }
+
   /** Deletes an entry, as part of the current transaction. */
   takeOut(entry: StoreEntry<K, V>): void {
     this.parts.transaction.write(entry, undefined, this.parts.time.timestampMs)

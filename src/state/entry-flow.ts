@@ -112,9 +112,12 @@ export class EntryFlow {
     this.flushing = []
   }
 
-  /** A unit was undone that had written the entry. */
+  /**
+   * A unit was undone that had written the entry. One that it had made without knowing what the backend holds is
+   * forgotten, so that the backend is asked again.
+   */
   undone(entry: StoreEntry): void {
-    if (!entry.onDisk) this.forgetEmpty(entry)
+    this.forgetEmpty(entry)
   }
 
   private forgetEmpty(entry: StoreEntry): void {

@@ -7,7 +7,7 @@
  * numbered ledger entry, and opening checks that the numbers have no gap up to the one the checkpoint names.
  */
 import { Level } from 'level'
-import { CorruptedStateError, messageOf } from '../errors.ts'
+import { codeOf, CorruptedStateError, messageOf } from '../errors.ts'
 import type { BackendWrite, StateBackend } from './backend.ts'
 import { seal, unseal } from './envelope.ts'
 
@@ -57,19 +57,23 @@ export class LevelBackend implements StateBackend {
     try {
       await database.open()
     } catch (error) {
-      throw openError(error, location)
+      throw asDamage(location, error)
     }
     try {
       const { stored, sequence } = await readOwnEntries(database)
       return new LevelBackend(database, onClosed, stored, sequence)
     } catch (error) {
       await database.close()
-      throw error instanceof CorruptedStateError ? error : damaged(location, error)
+      throw asDamage(location, error)
     }
   }
 
   getSync(key: Buffer): Buffer | undefined {
-    return this.database.getSync(key)
+    try {
+      return this.database.getSync(key)
+    } catch (error) {
+      throw asDamage(this.database.location, error)
+    }
   }
 
   async write(writes: readonly BackendWrite[], checkpoint: Buffer): Promise<void> {
@@ -79,11 +83,15 @@ export class LevelBackend implements StateBackend {
       value === null ? ({ type: 'del', key } as const) : ({ type: 'put', key, value } as const),
     )
     const own = Buffer.concat([bigEndian(this.sequence), checkpoint])
-    await this.database.batch([
-      ...operations,
-      { type: 'put', key: ledgerKey, value: Buffer.alloc(0) },
-      { type: 'put', key: CHECKPOINT_KEY, value: seal(CHECKPOINT_KEY, 0, own) },
-    ])
+    try {
+      await this.database.batch([
+        ...operations,
+        { type: 'put', key: ledgerKey, value: Buffer.alloc(0) },
+        { type: 'put', key: CHECKPOINT_KEY, value: seal(CHECKPOINT_KEY, 0, own) },
+      ])
+    } catch (error) {
+      throw asDamage(this.database.location, error)
+    }
     this.stored = checkpoint
   }
 
@@ -101,7 +109,7 @@ export class LevelBackend implements StateBackend {
         yield page
       }
     } catch (error) {
-      throw error instanceof CorruptedStateError ? error : damaged(this.database.location, error)
+      throw asDamage(this.database.location, error)
     } finally {
       await iterator.close()
     }
@@ -140,14 +148,18 @@ async function readOwnEntries(database: Database): Promise<{ stored: Buffer | un
   return { stored: buffer.subarray(start + 8), sequence }
 }
 
-function openError(error: unknown, location: string): Error {
+/**
+ * An error of LevelDB as what it means: damage, where LevelDB says so, where a file is missing that another one names,
+ * or where one is shorter than another one says. What the system refused (no rights, no room) stays what it is.
+ */
+function asDamage(location: string, error: unknown): Error {
+  if (error instanceof CorruptedStateError) return error
   const cause = (error as { cause?: unknown }).cause ?? error
-  const code = (cause as { code?: unknown }).code
-  if (code === 'LEVEL_LOCKED') return cause as Error
-  // What LevelDB says of a damaged database; a system's refusal (no rights, no room) is no damage.
-  return code === 'LEVEL_CORRUPTION' || /corrupt|missing files|checksum|CURRENT/i.test(messageOf(cause))
-    ? damaged(location, cause)
-    : (cause as Error)
+  const isDamage =
+    codeOf(cause, '') === 'LEVEL_CORRUPTION' ||
+    cause instanceof RangeError ||
+    /^IO error: .*: (No such file or directory|Invalid argument)$/s.test(messageOf(cause))
+  return isDamage ? damaged(location, cause) : (cause as Error)
 }
 
 function damaged(location: string, cause: unknown): CorruptedStateError {

@@ -91,8 +91,13 @@ export function loadValue<K, V>(parts: StoreParts<K, V>, entry: StoreEntry<K, V>
 
 /** Makes a value and everything in it unchangeable. */
 export function deepFreeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value))
-    return
+  freezeParts(value, new Set())
+}
+
+/** `seen` ends circles; being frozen does not, since what lies behind a frozen object need not be. */
+function freezeParts(value: unknown, seen: Set<object>): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || seen.has(value)) return
+  seen.add(value)
   Object.freeze(value)
-  for (const part of Object.values(value)) deepFreeze(part)
+  for (const part of Object.values(value)) freezeParts(part, seen)
 }

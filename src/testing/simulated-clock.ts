@@ -29,7 +29,7 @@ export class SimulatedClock implements Clock {
   }
 
   now(): number {
-    return this.wallOffsetMs + this.elapsedMs
+    return Math.floor(this.wallOffsetMs + this.elapsedMs)
   }
 
   monotonic(): number {

@@ -86,6 +86,8 @@ export function channelsInto(
       channels.push({ origin: { topic: resultsOrigin(operator), partition: task }, path: [] })
     }
     for (const hop of feeds.repartitions) {
+      // Of inputs with fewer partitions the last tasks read nothing, so nothing comes by way of them.
+      if (task >= countOf(counts, hop)) continue
       for (const { origin, path } of channelsInto(hop, topology, counts)) {
         channels.push({ origin, path: [...path, { repartition: hop, task }] })
       }

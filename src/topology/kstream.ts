@@ -93,6 +93,9 @@ export class KStream<K, V> {
     const { graph } = this.handle
     const name = graph.nameFor('merge', undefined)
     const streams = [this as KStream<K, V>, ...others]
+    if (others.some((stream) => stream.handle.graph !== graph)) {
+      graph.addProblem(`${name}: a stream of another builder cannot be merged`)
+    }
     graph.addNode({
       type: 'operator',
       name,

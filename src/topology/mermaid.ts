@@ -38,6 +38,7 @@ function shapeOf(node: NodeDescription): string {
   }
 }
 
+/** Different names have different ids: what is no letter or digit becomes its number between underscores. */
 function idOf(name: string): string {
-  return `n_${name.replaceAll(/[^A-Za-z0-9]/g, '_')}`
+  return `n_${name.replaceAll(/[^A-Za-z0-9]/g, (sign) => `_${sign.charCodeAt(0)}_`)}`
 }

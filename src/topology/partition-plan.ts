@@ -19,12 +19,15 @@ export interface PartitionPlan {
  */
 export function planPartitions(topology: Topology, sourceCounts: PartitionCounts): PartitionPlan {
   const counts = new Map(sourceCounts)
+  for (const node of topology.nodes.values()) {
+    if (node.type === 'repartition' && node.partitions !== undefined) counts.set(node.name, node.partitions)
+  }
   // Sub-topologies are numbered by their first node, so a receiver may come before its sender: repeat until settled.
   for (let settled = false; !settled;) {
     settled = true
     for (const node of topology.nodes.values()) {
       if (node.type !== 'repartition' || counts.has(node.name)) continue
-      const count = node.partitions ?? countFor(node, topology, counts)
+      const count = countFor(node, topology, counts)
       if (count !== undefined) {
         counts.set(node.name, count)
         settled = false

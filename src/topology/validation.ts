@@ -22,7 +22,10 @@ export function validateTopology(
   checkNames(nodes, stores, problems)
   checkTopics(nodes, problems)
   checkStores(nodes, stores, problems)
-  for (const node of nodes.values()) checkPolicy(node, problems)
+  for (const node of nodes.values()) {
+    checkPartitions(node, problems)
+    checkPolicy(node, problems)
+  }
   if (problems.length > 0) throw new TopologyError(problems)
 }
 
@@ -72,6 +75,9 @@ function checkTopics(nodes: ReadonlyMap<string, TopologyNode>, problems: string[
   }
   for (const node of nodes.values()) {
     if (node.type === 'source') continue
+    if (node.type === 'repartition' && readBy.has(node.name)) {
+      problems.push(`${node.name}: a repartition cannot have the name of a topic that is read`)
+    }
     for (const topic of topicsOf(node)) {
       if (readBy.has(topic))
         problems.push(`${node.name}: writes topic ${topic}, which the topology reads: an endless loop`)
@@ -101,6 +107,13 @@ function checkStores(
     ) {
       problems.push(`store "${name}": ttlMs must be a positive integer of milliseconds, not ${spec.ttlMs}`)
     }
+  }
+}
+
+function checkPartitions(node: TopologyNode, problems: string[]): void {
+  if (node.type !== 'repartition' || node.partitions === undefined) return
+  if (!Number.isInteger(node.partitions) || node.partitions < 1) {
+    problems.push(`${node.name}: partitions must be an integer of at least 1, not ${node.partitions}`)
   }
 }
 

@@ -7,7 +7,16 @@ import type {
   StreamRecord,
 } from '../../src/index.ts'
 import type { DedupeStage, DifferenceStage, Item, KeySpec, RankingStage } from './topology-spec.ts'
-import { contentOf, differenceItem, failWhen, newKey, rankedItem, SimulatedError } from './user-functions.ts'
+import {
+  contentOf,
+  differenceItem,
+  failWhen,
+  newKey,
+  rankedItem,
+  shifted,
+  SimulatedError,
+  storeKey,
+} from './user-functions.ts'
 
 type Key = string | null
 
@@ -31,8 +40,8 @@ export function dedupe(stage: DedupeStage): FixedKeyProcessorSupplier<Key, Item,
 
 /** The last n of the record's key, which becomes the record's own. */
 function swapLast(store: KeyValueStore<string, number>, key: Key, item: Item): number | undefined {
-  const last = store.get(key ?? 'none')
-  store.put(key ?? 'none', item.n)
+  const last = store.get(storeKey(key))
+  store.put(storeKey(key), item.n)
   return last
 }
 
@@ -58,7 +67,7 @@ export function difference(stage: DifferenceStage, by: KeySpec): ProcessorSuppli
       context.forward({
         key: newKey(by, key, value),
         value: differenceItem(value, last, watermarkMs),
-        ...(stage.shiftMs !== undefined && { timestampMs: timestampMs + stage.shiftMs }),
+        ...(stage.shiftMs !== undefined && { timestampMs: shifted(timestampMs, stage.shiftMs) }),
       })
     },
   })
@@ -68,7 +77,7 @@ export function difference(stage: DifferenceStage, by: KeySpec): ProcessorSuppli
 export function ranking(stage: RankingStage): FixedKeyProcessorSupplier<Key, Item, Item> {
   return () => ({
     process(record: StreamRecord<Key, Item>, context) {
-      const key = record.key ?? 'none'
+      const key = storeKey(record.key)
       const store = context.keyValueStore<string, number>(stage.store)
       if (record.value.n === 0) store.delete(key)
       else store.put(key, record.value.n)

@@ -1,9 +1,11 @@
 /**
- * A scenario: records in source topics and a topology that reads them, all of it plain data drawn from a seed.
+ * A scenario: records in source topics and a topology that reads them, all of it plain data drawn from a
+ * seed.
  *
- * What lives in `test/simulation/` for this: the description of topologies (`topology-spec.ts`), the generator
- * (`generate-*.ts`), the translation to the DSL (`topology-of.ts`), printing and shrinking, and the oracle
- * (`oracle.ts`), which knows what must come out without a line of `src/runtime`, `src/time` or `src/state`.
+ * What lives in `test/simulation/` for this: the description of topologies (`topology-spec.ts`), the
+ * generator (`generate-*.ts`), the translation to the DSL (`topology-of.ts`), printing and shrinking, and the
+ * oracle (`oracle.ts`), which knows what must come out without a line of `src/runtime`, `src/time` or
+ * `src/state`.
  */
 import type { TopologySpec } from './topology-spec.ts'
 

@@ -1,10 +1,10 @@
 /**
- * A topology as plain data: a list of stages in the order of the DSL calls. `topology-of.ts` makes DSL calls of it,
- * `oracle/` interprets it on plain arrays and maps. A new kind of stage needs a type here, its user function in
- * `user-functions.ts`, and a case in each of `topology-of.ts` and `oracle/graph.ts`.
+ * A topology as plain data: a list of stages in the order of the DSL calls. `topology-of.ts` makes DSL calls
+ * of it, `oracle/` interprets it on plain arrays and maps. A new kind of stage needs a type here, its user
+ * function in `user-functions.ts`, and a case in each of `topology-of.ts` and `oracle/graph.ts`.
  *
- * Every stream between two stages has text keys (or null, until something rekeys) and `Item` values, so that any
- * stage can follow any other and leaving one out leaves a valid topology.
+ * Every stream between two stages has text keys (or null, until something rekeys) and `Item` values, so that
+ * any stage can follow any other and leaving one out leaves a valid topology.
  */
 
 /** What flows: unique id, a natural number, the name of a group. Aggregates add fields of their own. */
@@ -24,8 +24,8 @@ export interface PredicateSpec {
 }
 
 /**
- * How a new key is made: the item's group; `b<n % count>`; the key up to its last `@`; the key itself, with `none`
- * for null.
+ * How a new key is made: the item's group; `b<n % count>`; the key up to its last `@`; the key itself, with
+ * `none` for null.
  */
 export type KeySpec =
   | { readonly by: 'group' }
@@ -34,9 +34,9 @@ export type KeySpec =
   | { readonly by: 'text' }
 
 /**
- * `count`; `last` (reduce, last wins); `largest` (reduce by n, then all of it; the same in any order); `list` (the last
- * `size` ids as text, depends on order); `stats` (count, sum, min, max of n; the same in any order). `commutative` is
- * what the DSL is told.
+ * `count`; `last` (reduce, last wins); `largest` (reduce by n, then all of it; the same in any order); `list`
+ * (the last `size` ids as text, depends on order); `stats` (count, sum, min, max of n; the same in any
+ * order). `commutative` is what the DSL is told.
  */
 export type AggregatorSpec =
   | { readonly by: 'count' }
@@ -119,8 +119,9 @@ export interface FailingStage extends StageBase {
 }
 
 /**
- * `.pipe` or `.pipeValues` of mergeMap (1 + n % copies items for each), bufferCount(size) and map (a buffer becomes
- * one item with the ids joined and the numbers added). Nothing may stay in the buffer for the next record.
+ * `.pipe` or `.pipeValues` of mergeMap (1 + n % copies items for each), bufferCount(size) and map (a buffer
+ * becomes one item with the ids joined and the numbers added). Nothing may stay in the buffer for the next
+ * record.
  */
 export interface PipeStage extends StageBase {
   readonly kind: 'pipe' | 'pipeValues'
@@ -153,8 +154,9 @@ interface GroupingStage extends StageBase {
 }
 
 /**
- * group, windowedBy, aggregate, toStream with `<key>@<window start>` as key, mapValues to items. The stages are
- * `<name>-repartition` where needed, `<name>`, `<name>-key`, `<name>-item`, and the stream behind is `<name>`.
+ * group, windowedBy, aggregate, toStream with `<key>@<window start>` as key, mapValues to items. The stages
+ * are `<name>-repartition` where needed, `<name>`, `<name>-key`, `<name>-item`, and the stream behind is
+ * `<name>`.
  */
 export interface WindowedStage extends GroupingStage {
   readonly kind: 'windowed'
@@ -175,30 +177,33 @@ interface ProcessorStage extends StageBase {
 }
 
 /**
- * processValues: drops an item whose id was seen with the same content (user counter `<name>-duplicates`), throws
- * `EVENT_ID_CONFLICT` where it was seen with another.
+ * processValues: drops an item whose id was seen with the same content (user counter `<name>-duplicates`),
+ * throws `EVENT_ID_CONFLICT` where it was seen with another.
  */
 export interface DedupeStage extends ProcessorStage {
   readonly kind: 'dedupe'
 }
 
 /**
- * The difference to the last n of the key. processValues; process where `key` is given. Writes the store first, then
- * throws `SIM_FAILURE` where `failWhen` holds, then forwards.
+ * The difference to the last n of the key (up to its first `@`). processValues; process where `key` is given.
+ * Writes the store first, then throws `SIM_FAILURE` where `failWhen` holds, then forwards.
  */
 export interface DifferenceStage extends ProcessorStage {
   readonly kind: 'difference'
   readonly key?: KeySpec
-  /** Of process: added to the record's time. */
+  /** Of process: added to the record's time, which does not fall below 0. */
   readonly shiftMs?: number
   readonly failWhen?: PredicateSpec
-  /** Puts the watermark the context tells into the value; only where no window is before it in its sub-topology. */
+  /**
+   * Puts the watermark the context tells into the value; only where no window is before it in its
+   * sub-topology.
+   */
   readonly tellWatermark?: boolean
 }
 
 /**
- * processValues with range reads: keeps n under the key and passes on the first `take` entries of a range as text,
- * from the start or from the record's key on; an n of 0 deletes the key's entry.
+ * processValues with range reads: keeps n under the key (up to its first `@`) and passes on the first `take`
+ * entries of a range as text, from the start or from the record's key on; an n of 0 deletes the key's entry.
  */
 export interface RankingStage extends ProcessorStage {
   readonly kind: 'ranking'

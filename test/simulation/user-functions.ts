@@ -1,7 +1,7 @@
 /**
- * What a user of the DSL would write: the pure functions that stages are given. They are not what is tested, so the
- * DSL builder and the oracle share them. What keeps state (processors, windows, stores) is written on both sides
- * apart.
+ * What a user of the DSL would write: the pure functions that stages are given. They are not what is tested,
+ * so the DSL builder and the oracle share them. What keeps state (processors, windows, stores) is written on
+ * both sides apart.
  */
 import type { AggregatorSpec, Item, KeySpec, PredicateSpec } from './topology-spec.ts'
 
@@ -163,6 +163,16 @@ export function differenceItem(item: Item, last: number | undefined, watermarkMs
   const difference = last === undefined ? 0 : item.n - last
   const told = watermarkMs === undefined ? {} : { w: Number.isFinite(watermarkMs) ? watermarkMs : null }
   return { ...item, n: Math.abs(difference), ...told }
+}
+
+/** Under which key a processor keeps a record's number: without window starts, so that the keys stay few. */
+export function storeKey(key: string | null): string {
+  return (key ?? 'none').split('@', 1)[0]!
+}
+
+/** A time moved by some milliseconds, but not before 0. */
+export function shifted(timestampMs: number, shiftMs: number): number {
+  return Math.max(0, timestampMs + shiftMs)
 }
 
 /** What the ranking processor passes on. */

@@ -82,6 +82,7 @@ const OPS = {
   async join(groupId: string) {
     await log.joinGroup({
       groupId,
+      heartbeatIntervalMs: 300,
       metadata: () => Buffer.from(`${process.pid}`),
       assign: (members) =>
         Promise.resolve(new Map(members.map(({ memberId }) => [memberId, Buffer.from('work')]))),

@@ -1,6 +1,7 @@
 /** The index of one partition's stored batches: on disk, with a bounded part of it in memory. */
 import type { Engine } from './engine.ts'
-import { decodeIndex, rangeOf, type IndexEntry } from './storage-layout.ts'
+import { rangeOf, type IndexEntry } from './storage-layout.ts'
+import { read } from './stored-entries.ts'
 
 /** Entries read at once, and kept of the newest. */
 const WINDOW_ENTRIES = 256
@@ -77,12 +78,13 @@ export class BatchIndex {
       this.engine.scan({ ...rangeOf.index(this.number, 0, from), limit: 1, reverse: true }),
       this.engine.scan({ ...rangeOf.index(this.number, from, to), limit: WINDOW_ENTRIES }),
     ])
-    const found = [...before, ...behind].map(({ key, value }) => decodeIndex(key, value))
-    const full = behind.length === WINDOW_ENTRIES
+    const found = [...before, ...behind].map((entry) => read.index(entry))
+    const lastEnd = (found.at(-1)?.last ?? -1) + 1
     const window = {
       entries: found.filter((entry) => entry.last >= from),
       from,
-      to: full ? found.at(-1)!.last + 1 : to,
+      // Never in the middle of a batch, which would be listed twice then.
+      to: behind.length === WINDOW_ENTRIES ? lastEnd : Math.max(to, lastEnd),
     }
     // Read beside a change it may be stale: good for one attempt, not to be kept.
     if (changes === this.changes) this.window = window

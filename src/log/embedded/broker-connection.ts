@@ -36,6 +36,7 @@ export interface PartitionProgress {
   readonly start: Offset
 }
 
+/** What a reader would like to know. */
 export interface FetchRequest {
   readonly partitions: readonly FetchPartition[]
   /** How long the broker waits for news. */
@@ -49,6 +50,7 @@ export interface FetchedPartition extends TopicPartition, PartitionProgress {
   readonly nextOffset: Offset
 }
 
+/** Why a partition cannot be read on. */
 export interface FetchError extends TopicPartition {
   readonly code: 'OFFSET_OUT_OF_RANGE' | 'TOPIC_UNKNOWN' | 'RECORD_BATCH_CORRUPT'
   readonly message: string
@@ -60,6 +62,7 @@ export interface FetchAnswer {
   readonly errors: readonly FetchError[]
 }
 
+/** Who wants to be the holder of a transactional id. */
 export interface InitProducerRequest {
   readonly transactionalId: string
   readonly transactionTimeoutMs: number
@@ -67,6 +70,7 @@ export interface InitProducerRequest {
   readonly unsafeWithoutTransactions: boolean
 }
 
+/** Proves who holds a transactional id: of two, the one with the higher epoch. */
 export interface ProducerIdentity {
   readonly producerId: bigint
   readonly epoch: number
@@ -89,20 +93,24 @@ export interface ProducedBatch extends TopicPartition {
   readonly buffer: Buffer
 }
 
+/** Batches for any number of partitions. */
 export interface ProduceRequest extends TransactionStep {
   readonly batches: readonly ProducedBatch[]
 }
 
+/** Offsets of a group; without `member` the group must have none. */
 export interface AddOffsetsRequest extends TransactionStep {
   readonly groupId: string
   readonly offsets: readonly PartitionOffset[]
   readonly member: GroupMember | null
 }
 
+/** The end of a transaction. */
 export interface EndTransactionRequest extends TransactionStep {
   readonly commit: boolean
 }
 
+/** Every call there is; see the head of this file for what all of them promise. */
 export interface BrokerConnection extends GroupProtocol {
   createTopics(specs: readonly TopicSpec[]): Promise<void>
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>>
@@ -115,7 +123,7 @@ export interface BrokerConnection extends GroupProtocol {
     partitions: readonly TopicPartition[],
   ): Promise<readonly Offset[]>
   offsetAtTime(partition: TopicPartition, timestampMs: number): Promise<Offset>
-  /** `RetriableError` `OFFSETS_UNSTABLE`, at once, while one of the offsets belongs to a transaction not yet visible. */
+  /** `RetriableError` `OFFSETS_UNSTABLE`, at once, while one of them belongs to a transaction not yet visible. */
   committedOffsets(
     groupId: string,
     partitions: readonly TopicPartition[],
@@ -135,7 +143,7 @@ export interface BrokerConnection extends GroupProtocol {
   endTransaction(request: EndTransactionRequest): Promise<void>
 }
 
-/** Every call there is. */
+/** The names of all calls. */
 export const BROKER_METHODS = [
   'createTopics',
   'describeTopics',
@@ -158,6 +166,7 @@ export const BROKER_METHODS = [
   'leave',
 ] as const satisfies readonly (keyof BrokerConnection)[]
 
+/** The name of a call. */
 export type BrokerMethod = (typeof BROKER_METHODS)[number]
 
 /** A connection whose calls all go through `call`, which has to give what the method of that name promises. */

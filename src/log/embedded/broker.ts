@@ -30,12 +30,14 @@ import { FetchService } from './fetch-service.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
 import { MemoryEngine } from './memory-engine.ts'
 import type { PartitionLog } from './partition-log.ts'
-import { decodeNumber, encodeNumber, encodePartition, FORMAT_VERSION, keyOf } from './storage-layout.ts'
+import { FORMAT_VERSION, keyOf } from './storage-layout.ts'
+import { put, read } from './stored-entries.ts'
 import { offsetAtTime } from './time-lookup.ts'
 import { TopicRegistry } from './topic-registry.ts'
 import { TransactionCoordinator } from './transaction-coordinator.ts'
 import { WriteQueue } from './write-queue.ts'
 
+/** What a broker is given. */
 export interface BrokerOptions {
   readonly clock: Clock
   readonly random: Random
@@ -44,9 +46,11 @@ export interface BrokerOptions {
    * group after a delay of its own drawn from here, as in Kafka.
    */
   readonly markerDelayMs?: () => number
+  /** When and how compaction and retention work. */
   readonly cleaning?: CleaningOptions
 }
 
+/** One broker; its methods keep the promises of broker-connection.ts. */
 export class EmbeddedBroker implements BrokerConnection {
   private readonly engine: Engine
   private readonly queue: WriteQueue
@@ -76,7 +80,7 @@ export class EmbeddedBroker implements BrokerConnection {
     })
   }
 
-  /** Goes on with the log that the engine holds. `FatalError` `LOG_FORMAT_UNSUPPORTED` when a newer millrace wrote it. */
+  /** Goes on with the log that the engine holds. `FatalError` `LOG_FORMAT_UNSUPPORTED` when its format is newer. */
   static async open(engine: Engine, options: BrokerOptions): Promise<EmbeddedBroker> {
     const broker = new EmbeddedBroker(engine, options)
     await broker.load()
@@ -234,14 +238,15 @@ export class EmbeddedBroker implements BrokerConnection {
   }
 
   private async load(): Promise<void> {
-    const format = await this.engine.get(keyOf.meta('format'))
-    if (format === undefined) {
-      const value = encodeNumber(FORMAT_VERSION)
-      await this.queue.write([{ key: keyOf.meta('format'), value }], { sync: true })
-    } else if (decodeNumber(format) > FORMAT_VERSION) {
+    const key = keyOf.meta('format')
+    const value = await this.engine.get(key)
+    const format = value === undefined ? null : read.meta({ key, value })
+    if (format === null) {
+      await this.queue.write([put.meta('format', FORMAT_VERSION)], { sync: true })
+    } else if (format > FORMAT_VERSION) {
       throw new FatalError(
         'LOG_FORMAT_UNSUPPORTED',
-        `The log has format ${decodeNumber(format)}; this version of millrace reads up to ${FORMAT_VERSION}.`,
+        `The log has format ${format}; this version of millrace reads up to ${FORMAT_VERSION}.`,
       )
     }
     await this.topics.load()
@@ -263,5 +268,5 @@ export function createInMemoryBroker(options: Partial<BrokerOptions> = {}): Embe
 }
 
 function storedPartition(partition: PartitionLog, endBound?: number): EngineOp {
-  return { key: keyOf.partition(partition.number), value: encodePartition(partition.entry(endBound)) }
+  return put.partition(partition.number, partition.entry(endBound))
 }

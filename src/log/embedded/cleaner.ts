@@ -4,10 +4,12 @@ import { FatalError, RecordError } from '../../errors.ts'
 import { compactPartition } from './compaction.ts'
 import type { Engine, EngineOp } from './engine.ts'
 import type { PartitionLog } from './partition-log.ts'
-import { decodeIndex, encodePartition, keyOf, numberOfKey, rangeOf } from './storage-layout.ts'
+import { keyOf, numberOfKey, rangeOf } from './storage-layout.ts'
+import { put, read } from './stored-entries.ts'
 import type { TopicRegistry } from './topic-registry.ts'
 import type { WriteQueue } from './write-queue.ts'
 
+/** When and how compaction and retention work. */
 export interface CleaningOptions {
   /**
    * A compacted partition is compacted when so many bytes were committed since the last time, and no fewer than the
@@ -16,12 +18,13 @@ export interface CleaningOptions {
   readonly dirtyBytes?: number
   /** How often retention is looked at. Default 30,000. */
   readonly intervalMs?: number
-  /** Data worked on between two turns of the event loop. Default 256 KiB. */
+  /** Data worked on between two turns of the event loop. Default 128 KiB. */
   readonly sliceBytes?: number
   /** Keys remembered at once. Default 500,000. */
   readonly maxKeys?: number
 }
 
+/** What a cleaner works on. */
 export interface CleanerParts {
   readonly engine: Engine
   readonly queue: WriteQueue
@@ -57,7 +60,7 @@ export class Cleaner {
     this.options = {
       dirtyBytes: options.dirtyBytes ?? 16 * 1_048_576,
       intervalMs: options.intervalMs ?? 30_000,
-      sliceBytes: options.sliceBytes ?? 262_144,
+      sliceBytes: options.sliceBytes ?? 131_072,
       maxKeys: options.maxKeys ?? 500_000,
     }
   }
@@ -189,8 +192,7 @@ export class Cleaner {
     }
     if (start < partition.end) this.armTimer()
     if (!partition.deleted && partition.raiseStart(start)) {
-      const ops = [{ key: keyOf.partition(partition.number), value: encodePartition(partition.entry()) }]
-      await queue.write(ops, { sync: false })
+      await queue.write([put.partition(partition.number, partition.entry())], { sync: false })
     }
   }
 
@@ -203,7 +205,7 @@ export class Cleaner {
     while (!this.stopped && !partition.deleted) {
       const range = rangeOf.index(number, at, start)
       const found = await this.parts.engine.scan({ ...range, limit: REMOVED_AT_ONCE })
-      const entries = found.map(({ key, value }) => decodeIndex(key, value))
+      const entries = found.map((entry) => read.index(entry))
       const gone = entries.filter(({ last }) => last < start)
       for (const entry of gone) bytes += entry.bytes
       await this.remove(gone.flatMap(({ base }) => [keyOf.data(number, base), keyOf.index(number, base)]))
@@ -230,7 +232,7 @@ export class Cleaner {
       for (;;) {
         if (this.stopped) return
         const found = await engine.scan({ ...index, limit: REMOVED_AT_ONCE })
-        const bases = found.map((entry) => decodeIndex(entry.key, entry.value).base)
+        const bases = found.map((entry) => read.index(entry).base)
         await this.remove(bases.flatMap((base) => [keyOf.data(number, base), keyOf.index(number, base)]))
         if (found.length < REMOVED_AT_ONCE) break
       }

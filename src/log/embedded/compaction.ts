@@ -4,9 +4,11 @@ import { RecordCursor } from '../record-cursor.ts'
 import { filterBatch } from './batch-filter.ts'
 import type { Engine, EngineOp } from './engine.ts'
 import { indexEntryOf, type PartitionLog } from './partition-log.ts'
-import { encodeIndex, encodePartition, keyOf, type IndexEntry } from './storage-layout.ts'
+import { keyOf, type IndexEntry } from './storage-layout.ts'
+import { put } from './stored-entries.ts'
 import type { WriteQueue } from './write-queue.ts'
 
+/** What compaction works with, and its bounds. */
 export interface CompactionParts {
   readonly engine: Engine
   readonly queue: WriteQueue
@@ -42,8 +44,7 @@ export async function compactPartition(log: PartitionLog, parts: CompactionParts
     const upTo = await noteNewest(log, from, stable, newest, parts)
     if (upTo === null || !(await dropOutdated(log, upTo, newest, parts))) return false
     log.cleanedTo = upTo
-    const state = { key: keyOf.partition(log.number), value: encodePartition(log.entry()) }
-    if (!log.deleted) await parts.queue.write([state], { sync: false })
+    if (!log.deleted) await parts.queue.write([put.partition(log.number, log.entry())], { sync: false })
     if (upTo >= stable) return true
   }
 }
@@ -114,19 +115,18 @@ function outdate(
     tombstones ||= !expired
     return !expired
   })
-  const [data, index] = [keyOf.data(log.number, base), keyOf.index(log.number, base)]
   if (kept === null) {
     const ops = [
-      { key: data, value: null },
-      { key: index, value: null },
+      { key: keyOf.data(log.number, base), value: null },
+      { key: keyOf.index(log.number, base), value: null },
     ]
     return { base, entry: null, ops }
   }
   const untilMs = tombstones ? tombstonesUntilMs || nowMs + log.topic.settings.deleteRetentionMs : 0
   if (kept === buffer && untilMs === tombstonesUntilMs) return null
   const changed = indexEntryOf(kept, base, untilMs)
-  const ops = [{ key: index, value: encodeIndex(changed) }]
-  return { base, entry: changed, ops: kept === buffer ? ops : [{ key: data, value: kept }, ...ops] }
+  const index = put.index(log.number, changed)
+  return { base, entry: changed, ops: kept === buffer ? [index] : [put.data(log.number, base, kept), index] }
 }
 
 /**

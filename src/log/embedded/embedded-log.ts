@@ -21,6 +21,7 @@ import { EmbeddedProducer } from './embedded-producer.ts'
 import { EmbeddedReader } from './embedded-reader.ts'
 import { Lifeline } from './lifeline.ts'
 
+/** What a client of an embedded broker is given. */
 export interface EmbeddedLogOptions {
   readonly connection: BrokerConnection
   readonly clock: Clock
@@ -35,6 +36,7 @@ const BACKOFF_MS = 20
 /** How long is waited for transactions whose outcome is not visible. */
 const PATIENCE_MS = 30_000
 
+/** One client of an embedded broker. */
 export class EmbeddedLog implements Log {
   private readonly life: Lifeline
   private readonly random: Random
@@ -130,7 +132,11 @@ export class EmbeddedLog implements Log {
       this.memberships.add(membership)
       return {
         requestRejoin: () => membership.requestRejoin(),
-        leave: () => this.life.run(() => membership.leave()),
+        leave: () =>
+          this.life.run(async () => {
+            await membership.leave()
+            this.memberships.delete(membership)
+          }),
       }
     })
   }

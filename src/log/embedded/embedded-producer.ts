@@ -17,6 +17,7 @@ import type { Lifeline } from './lifeline.ts'
 
 const BACKOFF_MS = 20
 
+/** Goes through the states of producer-state.ts. Calls that are not awaited keep their order. */
 export class EmbeddedProducer implements LogProducer {
   readonly transactionalId: string
   state: ProducerState = 'idle'

@@ -11,6 +11,7 @@ export interface EngineOp {
   readonly value: Buffer | null
 }
 
+/** What a scan finds. */
 export interface EngineEntry {
   readonly key: Buffer
   readonly value: Buffer
@@ -26,6 +27,7 @@ export interface ScanRange {
   readonly reverse?: boolean
 }
 
+/** See the head of this file. */
 export interface Engine {
   /**
    * Does all of `ops` or nothing, later ones over earlier ones. With `sync` it is on disk when the promise resolves;

@@ -1,6 +1,6 @@
 /** Answers fetches: committed batches below the last stable offset, waiting for news where there are none. */
 import type { Clock } from '../../clock.ts'
-import { BASE_OFFSET_AT, BATCH_HEADER_BYTES, batchEndAt, readInt64 } from '../batch-format.ts'
+import { BASE_OFFSET_AT, BATCH_HEADER_BYTES, batchEndAt, lastOffsetAt, readInt64 } from '../batch-format.ts'
 import { newDeferred, type Deferred } from './deferred.ts'
 import type { Engine } from './engine.ts'
 import type {
@@ -18,6 +18,7 @@ const EMPTY = Buffer.alloc(0)
 /** The cleaner may take a batch away between index and data; more often in a row is damage. */
 const ATTEMPTS = 5
 
+/** Reads partitions for any number of readers, and keeps those waiting for whom there is no news. */
 export class FetchService {
   private readonly engine: Engine
   private readonly clock: Clock
@@ -82,7 +83,7 @@ export class FetchService {
       const blobs = await this.engine.getMany(chosen.map(({ base }) => keyOf.data(log.number, base)))
       const whole = blobs.filter((blob) => blob !== undefined)
       if (whole.length < blobs.length) continue
-      const damaged = chosen.find(({ base }, at) => !isBatchAt(whole[at]!, base))
+      const damaged = chosen.find((entry, at) => !isBatchOf(entry, whole[at]!))
       if (damaged !== undefined) return corrupt(log, damaged.base)
       const next = entries[chosen.length]
       const batches = whole.length === 1 ? whole[0]! : whole.length === 0 ? EMPTY : Buffer.concat(whole)
@@ -132,12 +133,9 @@ function countWithin(entries: readonly IndexEntry[], maxBytes: number): number {
   return count
 }
 
-function isBatchAt(blob: Buffer, base: number): boolean {
-  return (
-    blob.length >= BATCH_HEADER_BYTES &&
-    batchEndAt(blob, 0) === blob.length &&
-    readInt64(blob, BASE_OFFSET_AT) === base
-  )
+function isBatchOf({ base, last, bytes }: IndexEntry, blob: Buffer): boolean {
+  if (blob.length !== bytes || bytes < BATCH_HEADER_BYTES || batchEndAt(blob, 0) !== bytes) return false
+  return readInt64(blob, BASE_OFFSET_AT) === base && lastOffsetAt(blob, 0) === last
 }
 
 /** Waits until a partition changes or the time is over. */

@@ -26,24 +26,28 @@ export interface Hello {
   readonly pid: number
 }
 
+/** A call on its way to the broker. */
 export interface CallFrame {
   readonly id: number
   readonly method: BrokerMethod
   readonly args: readonly unknown[]
 }
 
+/** What it came to. */
 export interface AnswerFrame {
   readonly id: number
   readonly value?: unknown
   readonly error?: ErrorFrame
 }
 
+/** An error as it crosses a socket. */
 export interface ErrorFrame {
   readonly name: string
   readonly code: string
   readonly message: string
 }
 
+/** The bytes of a message. */
 export function encodeFrame(message: Hello | CallFrame | AnswerFrame): Buffer {
   const body = serialize(message)
   const frame = Buffer.allocUnsafe(4 + body.length)
@@ -92,6 +96,7 @@ export class FrameReader {
   }
 }
 
+/** What can be told of an error: one without a code has `LOG_FAILED`. */
 export function encodeError(error: unknown): ErrorFrame {
   const name = error instanceof Error ? error.name : 'Error'
   return { name, code: codeOf(error, 'LOG_FAILED'), message: messageOf(error) }

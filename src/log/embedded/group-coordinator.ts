@@ -12,16 +12,8 @@ import {
 import type { JoinAnswer, JoinRequest, MemberReference, SyncRequest } from '../membership.ts'
 import type { Engine, EngineOp } from './engine.ts'
 import { Group } from './group.ts'
-import {
-  decodeGroupOffset,
-  decodeJson,
-  encodeJson,
-  encodeNumber,
-  keyOf,
-  rangeOf,
-  textOfKey,
-  type GroupEntry,
-} from './storage-layout.ts'
+import { keyOf, rangeOf } from './storage-layout.ts'
+import { put, read } from './stored-entries.ts'
 import type { WriteQueue } from './write-queue.ts'
 
 interface GroupOffsets {
@@ -30,6 +22,7 @@ interface GroupOffsets {
   readonly pending: Map<string, number>
 }
 
+/** Keeps groups, their generations and offsets, and hands calls to the group they are for. */
 export class GroupCoordinator {
   private readonly engine: Engine
   private readonly queue: WriteQueue
@@ -46,12 +39,12 @@ export class GroupCoordinator {
   /** Reads generations and offsets; members have to join again. */
   async load(): Promise<void> {
     const limit = Number.MAX_SAFE_INTEGER
-    for (const { key, value } of await this.engine.scan({ ...rangeOf.groups, limit })) {
-      const groupId = textOfKey(key)
-      this.groups.set(groupId, this.newGroup(groupId, decodeJson<GroupEntry>(value).generation))
+    for (const stored of await this.engine.scan({ ...rangeOf.groups, limit })) {
+      const { groupId, entry } = read.group(stored)
+      this.groups.set(groupId, this.newGroup(groupId, entry.generation))
     }
-    for (const { key, value } of await this.engine.scan({ ...rangeOf.groupOffsets, limit })) {
-      const { groupId, topic, partition, offset } = decodeGroupOffset(key, value)
+    for (const stored of await this.engine.scan({ ...rangeOf.groupOffsets, limit })) {
+      const { groupId, topic, partition, offset } = read.groupOffset(stored)
       const at = { topic, partition, offset: BigInt(offset) }
       this.offsetsOf(groupId).committed.set(partitionKey(at), at)
     }
@@ -146,10 +139,9 @@ export class GroupCoordinator {
 
   /** What is to be written for these offsets. */
   offsetOps(groupId: string, offsets: Iterable<PartitionOffset>): EngineOp[] {
-    return [...offsets].map((at) => ({
-      key: keyOf.groupOffset(groupId, at.topic, at.partition),
-      value: encodeNumber(Number(at.offset)),
-    }))
+    return [...offsets].map(({ topic, partition, offset }) => {
+      return put.groupOffset({ groupId, topic, partition, offset: Number(offset) })
+    })
   }
 
   /** A topic is gone, and with it the offsets in it. */
@@ -172,7 +164,7 @@ export class GroupCoordinator {
 
   private newGroup(groupId: string, generation: number): Group {
     return new Group(groupId, generation, this.clock, (next) =>
-      this.queue.write([{ key: keyOf.group(groupId), value: encodeJson({ generation: next }) }], {
+      this.queue.write([put.group(groupId, { generation: next })], {
         sync: false,
       }),
     )

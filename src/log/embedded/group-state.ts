@@ -16,8 +16,10 @@
  */
 import { assert } from '../../assert.ts'
 
+/** A state of the drawing above. */
 export type GroupState = 'empty' | 'preparing' | 'completing' | 'stable' | 'dead'
 
+/** The drawing as a table: which states may follow. */
 export const GROUP_TRANSITIONS = {
   empty: ['preparing', 'dead'],
   preparing: ['completing', 'empty'],

@@ -26,6 +26,7 @@ interface Member {
 
 const NO_ASSIGNMENT = new Uint8Array(0)
 
+/** Goes through the states of group-state.ts. */
 export class Group {
   readonly groupId: string
   state: GroupState = 'empty'
@@ -183,8 +184,10 @@ export class Group {
 
   private prepare(): void {
     for (const member of this.members.values()) {
-      member.syncing?.reject(rebalancing())
+      if (member.syncing === null) continue
+      member.syncing.reject(rebalancing())
       member.syncing = null
+      this.touch(member)
     }
     this.state = transitionGroup(this.state, 'preparing')
     this.setDeadline(() => this.complete())

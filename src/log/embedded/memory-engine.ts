@@ -4,6 +4,7 @@ import type { Engine, EngineEntry, EngineOp, ScanRange } from './engine.ts'
 /** A run of keys this long is cut in two, so that an insert moves few keys. */
 const RUN_KEYS = 512
 
+/** Keeps what it is given, not a copy. */
 export class MemoryEngine implements Engine {
   // Keys as latin1 text: one character a byte, so that text order is byte order and a Map finds them.
   private readonly values = new Map<string, Buffer>()

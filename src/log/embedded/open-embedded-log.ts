@@ -6,6 +6,7 @@ import type { CleaningOptions } from './cleaner.ts'
 import { EmbeddedLog } from './embedded-log.ts'
 import { SharedBroker } from './shared-broker.ts'
 
+/** Where the log is, and what its broker is given if this process comes to own it. */
 export interface OpenEmbeddedLogOptions {
   /** Made where it is missing. */
   readonly directory: string

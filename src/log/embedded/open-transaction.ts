@@ -4,6 +4,7 @@ import { partitionKey, type PartitionOffset } from '../log.ts'
 import type { GroupCoordinator } from './group-coordinator.ts'
 import type { HeldRun, PartitionLog } from './partition-log.ts'
 
+/** What a transaction has written so far, and which calls of it were taken. */
 export class OpenTransaction {
   /** Which of its producer's transactions it is. */
   readonly number: number

@@ -27,8 +27,10 @@ import { levelError, openLevelEngine } from './level-engine.ts'
 import { connectBroker } from './socket-connection.ts'
 import { serveBroker, type SocketServer } from './socket-server.ts'
 
+/** A state of the drawing above. */
 export type SharedBrokerState = 'electing' | 'owning' | 'connected' | 'failed' | 'closed'
 
+/** The drawing as a table: which states may follow. */
 export const SHARED_BROKER_TRANSITIONS = {
   electing: ['owning', 'connected', 'failed', 'closed'],
   owning: ['closed'],
@@ -44,6 +46,7 @@ export function transitionSharedBroker(from: SharedBrokerState, to: SharedBroker
   return to
 }
 
+/** Where the log is, and what its broker is given if this process comes to own it. */
 export interface SharedBrokerOptions {
   /** Made where it is missing. */
   readonly directory: string
@@ -59,6 +62,7 @@ const BACKOFF_MS = 25
 const SOCKET_PATH_BYTES = 100
 const ADDRESS_FILE = 'log.address'
 
+/** One process's share in the log of a directory. */
 export class SharedBroker {
   /** Goes to the owner, wherever it is; calls in flight when it goes fail as retriable. */
   readonly connection: BrokerConnection
@@ -198,7 +202,7 @@ function closed(): FatalError {
   return new FatalError('LOG_CLOSED', 'The log is closed.')
 }
 
-/** In the directory where the path is short enough; else, with a name that nobody can foresee, among temporary files. */
+/** In the directory where the path is short enough; else among temporary files, under a name nobody can foresee. */
 function addressIn(directory: string, random: Random): string {
   if (process.platform === 'win32') return `\\\\.\\pipe\\millrace-${random.uuid()}`
   const inside = path.join(directory, 'log.sock')

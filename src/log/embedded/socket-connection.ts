@@ -16,6 +16,7 @@ import {
 /** How long a server may take to say hello; one that is stopped never does. */
 const HELLO_TIMEOUT_MS = 5_000
 
+/** A client's end of a socket. */
 export interface SocketConnection {
   readonly broker: BrokerConnection
   /** Resolves when the connection has ended, from either side. Calls in flight have then failed as retriable. */

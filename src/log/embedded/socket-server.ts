@@ -12,6 +12,7 @@ import {
   type CallFrame,
 } from './frames.ts'
 
+/** The broker's end of all sockets. */
 export interface SocketServer {
   /** Takes no more connections and cuts those there are. */
   close(): Promise<void>

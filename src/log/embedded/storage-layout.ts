@@ -6,7 +6,7 @@
  *  00 name                                      meta: `format` (version), `producerId`, `partitionNumber` (next free)
  *  01 topic                                     JSON TopicEntry
  *  02 number u32                                start u64 | end bound u64 | cleaned to u64
- *  03 number u32 | base offset u64              last u64 | bytes u32 | first, largest timestamp, tombstones until: double
+ *  03 number u32 | base offset u64              last u64 | bytes u32 | three doubles: IndexEntry's times
  *  04 number u32 | base offset u64              the record batch, as Kafka would store it
  *  05 transactional id                          JSON TransactionalIdEntry
  *  06 group                                     JSON GroupEntry
@@ -14,13 +14,15 @@
  *  08 number u32                                empty: a partition of a deleted topic, its data still to be removed
  * ```
  *
+ * Behind every value but those of 04 and 08 stands its seal, see stored-entries.ts.
+ *
  * Numbers are big endian, so that keys sort as their numbers do. A partition is known by a number that is never used
  * again. Only committed batches are written. The end bound is at or above every offset that was given out: after a
  * crash the partition goes on from there, so that an end that somebody has seen is always reached again.
  */
-import { FatalError } from '../../errors.ts'
 import type { TopicSettings } from '../log.ts'
 
+/** Raised with every change of what is written below. */
 export const FORMAT_VERSION = 1
 
 const META = 0x00
@@ -33,6 +35,7 @@ const GROUP = 0x06
 const GROUP_OFFSET = 0x07
 const GARBAGE = 0x08
 
+/** A topic. */
 export interface TopicEntry {
   readonly name: string
   readonly topicId: string
@@ -42,6 +45,7 @@ export interface TopicEntry {
   readonly settings: Required<TopicSettings>
 }
 
+/** A partition, its data apart. */
 export interface PartitionEntry {
   readonly start: number
   readonly endBound: number
@@ -61,16 +65,19 @@ export interface IndexEntry {
   readonly tombstonesUntilMs: number
 }
 
+/** Who holds a transactional id. */
 export interface TransactionalIdEntry {
   readonly producerId: number
   readonly epoch: number
   readonly lastUsedMs: number
 }
 
+/** A consumer group, its offsets apart. */
 export interface GroupEntry {
   readonly generation: number
 }
 
+/** Where a group stands in a partition. */
 export interface GroupOffsetEntry {
   readonly groupId: string
   readonly topic: string
@@ -97,13 +104,15 @@ function offsetKey(kind: number, number: number, offset: number): Buffer {
   return key
 }
 
-function writeUInt64(buffer: Buffer, value: number, at: number): void {
+/** Writes a safe integer that is not negative as 64 bits. */
+export function writeUInt64(buffer: Buffer, value: number, at: number): void {
   const high = Math.floor(value / 4_294_967_296)
   buffer.writeUInt32BE(high, at)
   buffer.writeUInt32BE(value - high * 4_294_967_296, at + 4)
 }
 
-function readUInt64(buffer: Buffer, at: number): number {
+/** Reads it. */
+export function readUInt64(buffer: Buffer, at: number): number {
   return buffer.readUInt32BE(at) * 4_294_967_296 + buffer.readUInt32BE(at + 4)
 }
 
@@ -153,79 +162,7 @@ export function numberOfKey(key: Buffer): number {
   return key.readUInt32BE(1)
 }
 
-export function encodeNumber(value: number): Buffer {
-  const buffer = Buffer.allocUnsafe(8)
-  writeUInt64(buffer, value, 0)
-  return buffer
-}
-
-export function decodeNumber(buffer: Buffer): number {
-  return expectLength(buffer, 8) && readUInt64(buffer, 0)
-}
-
-export function encodeJson(value: TopicEntry | TransactionalIdEntry | GroupEntry): Buffer {
-  return Buffer.from(JSON.stringify(value))
-}
-
-/** Reads what `encodeJson` wrote. */
-export function decodeJson<T extends TopicEntry | TransactionalIdEntry | GroupEntry>(buffer: Buffer): T {
-  try {
-    return JSON.parse(buffer.toString()) as T
-  } catch (error) {
-    throw new FatalError('LOG_DAMAGED', 'An entry of the log cannot be read.', { cause: error })
-  }
-}
-
+/** The text in a key of kind 01, 05 or 06. */
 export function textOfKey(key: Buffer): string {
   return key.toString('utf8', 1)
-}
-
-export function encodePartition({ start, endBound, cleanedTo }: PartitionEntry): Buffer {
-  const buffer = Buffer.allocUnsafe(24)
-  writeUInt64(buffer, start, 0)
-  writeUInt64(buffer, endBound, 8)
-  writeUInt64(buffer, cleanedTo, 16)
-  return buffer
-}
-
-export function decodePartition(buffer: Buffer): PartitionEntry {
-  expectLength(buffer, 24)
-  return { start: readUInt64(buffer, 0), endBound: readUInt64(buffer, 8), cleanedTo: readUInt64(buffer, 16) }
-}
-
-export function encodeIndex(entry: IndexEntry): Buffer {
-  const buffer = Buffer.allocUnsafe(36)
-  writeUInt64(buffer, entry.last, 0)
-  buffer.writeUInt32BE(entry.bytes, 8)
-  buffer.writeDoubleBE(entry.firstTimestampMs, 12)
-  buffer.writeDoubleBE(entry.maxTimestampMs, 20)
-  buffer.writeDoubleBE(entry.tombstonesUntilMs, 28)
-  return buffer
-}
-
-export function decodeIndex(key: Buffer, buffer: Buffer): IndexEntry {
-  expectLength(buffer, 36)
-  return {
-    base: readUInt64(key, 5),
-    last: readUInt64(buffer, 0),
-    bytes: buffer.readUInt32BE(8),
-    firstTimestampMs: buffer.readDoubleBE(12),
-    maxTimestampMs: buffer.readDoubleBE(20),
-    tombstonesUntilMs: buffer.readDoubleBE(28),
-  }
-}
-
-export function decodeGroupOffset(key: Buffer, value: Buffer): GroupOffsetEntry {
-  const groupEnd = 3 + key.readUInt16BE(1)
-  return {
-    groupId: key.toString('utf8', 3, groupEnd),
-    topic: key.toString('utf8', groupEnd, key.length - 5),
-    partition: key.readUInt32BE(key.length - 4),
-    offset: decodeNumber(value),
-  }
-}
-
-function expectLength(buffer: Buffer, length: number): true {
-  if (buffer.length === length) return true
-  throw new FatalError('LOG_DAMAGED', `An entry of the log has ${buffer.length} bytes instead of ${length}.`)
 }

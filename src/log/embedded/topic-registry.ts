@@ -5,17 +5,8 @@ import type { TopicDescription, TopicPartition, TopicSettings, TopicSpec } from 
 import { BatchIndex } from './batch-index.ts'
 import type { Engine, EngineOp } from './engine.ts'
 import { PartitionLog } from './partition-log.ts'
-import {
-  decodeJson,
-  decodeNumber,
-  decodePartition,
-  encodeJson,
-  encodeNumber,
-  encodePartition,
-  keyOf,
-  rangeOf,
-  type TopicEntry,
-} from './storage-layout.ts'
+import { keyOf, rangeOf, type TopicEntry } from './storage-layout.ts'
+import { put, read } from './stored-entries.ts'
 import type { WriteQueue } from './write-queue.ts'
 
 const DEFAULT_SETTINGS: Required<TopicSettings> = {
@@ -31,6 +22,7 @@ interface Topic {
   readonly partitions: readonly PartitionLog[]
 }
 
+/** Knows topics by name; what it changes is written through the queue. */
 export class TopicRegistry {
   private readonly engine: Engine
   private readonly queue: WriteQueue
@@ -46,19 +38,19 @@ export class TopicRegistry {
 
   /** Reads what is stored; no records are read. */
   async load(): Promise<void> {
-    const next = await this.engine.get(keyOf.meta('partitionNumber'))
-    this.nextNumber = next === undefined ? 0 : decodeNumber(next)
-    const stored = await this.engine.scan({ ...rangeOf.topics, limit: Number.MAX_SAFE_INTEGER })
-    for (const { value } of stored) {
-      const entry = decodeJson<TopicEntry>(value)
+    const key = keyOf.meta('partitionNumber')
+    const value = await this.engine.get(key)
+    this.nextNumber = value === undefined ? 0 : read.meta({ key, value })
+    for (const stored of await this.engine.scan({ ...rangeOf.topics, limit: Number.MAX_SAFE_INTEGER })) {
+      const entry = read.topic(stored)
       const keys = partitionsOf(entry).map((partition) => keyOf.partition(entry.firstNumber + partition))
       const states = await this.engine.getMany(keys)
       this.add(
         entry,
-        states.map((state) => {
+        states.map((state, i) => {
           if (state === undefined)
             throw new FatalError('LOG_DAMAGED', `Topic ${entry.name} lacks a partition.`)
-          return decodePartition(state)
+          return read.partition({ key: keys[i]!, value: state })
         }),
       )
     }
@@ -83,13 +75,13 @@ export class TopicRegistry {
         entry,
         partitionsOf(entry).map(() => state),
       )
-      ops.push({ key: keyOf.topic(entry.name), value: encodeJson(entry) })
+      ops.push(put.topic(entry))
       for (const { number } of this.all(entry.name)) {
-        ops.push({ key: keyOf.partition(number), value: encodePartition(state) })
+        ops.push(put.partition(number, state))
       }
     }
     if (ops.length === 0) return
-    ops.push({ key: keyOf.meta('partitionNumber'), value: encodeNumber(this.nextNumber) })
+    ops.push(put.meta('partitionNumber', this.nextNumber))
     await this.queue.write(ops, { sync: false })
   }
 
@@ -104,7 +96,7 @@ export class TopicRegistry {
       ops.push({ key: keyOf.topic(name), value: null })
       for (const partition of topic.partitions) {
         ops.push({ key: keyOf.partition(partition.number), value: null })
-        ops.push({ key: keyOf.garbage(partition.number), value: Buffer.alloc(0) })
+        ops.push(put.garbage(partition.number))
         partition.markDeleted()
         gone.push(partition)
       }

@@ -22,18 +22,8 @@ import type { Engine, EngineOp } from './engine.ts'
 import type { GroupCoordinator } from './group-coordinator.ts'
 import type { OpenTransaction } from './open-transaction.ts'
 import { sequenceOf, type HeldRun, type PartitionLog } from './partition-log.ts'
-import {
-  decodeJson,
-  decodeNumber,
-  encodeIndex,
-  encodeJson,
-  encodeNumber,
-  encodePartition,
-  keyOf,
-  rangeOf,
-  textOfKey,
-  type TransactionalIdEntry,
-} from './storage-layout.ts'
+import { keyOf, rangeOf } from './storage-layout.ts'
+import { put, read } from './stored-entries.ts'
 import type { TopicRegistry } from './topic-registry.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 import type { WriteQueue } from './write-queue.ts'
@@ -45,6 +35,7 @@ const ID_EXPIRY_MS = 7 * 24 * 3_600_000
 /** How often the time of last use is stored. */
 const USE_STORED_EVERY_MS = 24 * 3_600_000
 
+/** What transactions are made of. */
 export interface TransactionCoordinatorParts {
   readonly engine: Engine
   readonly queue: WriteQueue
@@ -57,6 +48,7 @@ export interface TransactionCoordinatorParts {
   readonly onCommitted: (partition: PartitionLog, bytes: number) => void
 }
 
+/** All transactional ids of a broker, and what is open under them. */
 export class TransactionCoordinator {
   private readonly parts: TransactionCoordinatorParts
   private readonly producers = new Map<string, TransactionalProducer>()
@@ -68,12 +60,13 @@ export class TransactionCoordinator {
 
   async load(): Promise<void> {
     const { engine } = this.parts
-    const next = await engine.get(keyOf.meta('producerId'))
-    this.nextProducerId = next === undefined ? 0 : decodeNumber(next)
-    const stored = await engine.scan({ ...rangeOf.transactionalIds, limit: Number.MAX_SAFE_INTEGER })
-    for (const { key, value } of stored) {
-      const id = textOfKey(key)
-      this.producers.set(id, new TransactionalProducer(id, decodeJson<TransactionalIdEntry>(value)))
+    const key = keyOf.meta('producerId')
+    const value = await engine.get(key)
+    this.nextProducerId = value === undefined ? 0 : read.meta({ key, value })
+    const limit = Number.MAX_SAFE_INTEGER
+    for (const stored of await engine.scan({ ...rangeOf.transactionalIds, limit })) {
+      const { id, entry } = read.transactionalId(stored)
+      this.producers.set(id, new TransactionalProducer(id, entry))
     }
   }
 
@@ -89,10 +82,7 @@ export class TransactionCoordinator {
     producer.unsafe = request.unsafeWithoutTransactions
     producer.lastUsedMs = clock.now()
     const identity = producer.identity
-    await queue.write(
-      [storedId(producer), { key: keyOf.meta('producerId'), value: encodeNumber(this.nextProducerId) }],
-      { sync: false },
-    )
+    await queue.write([storedId(producer), put.meta('producerId', this.nextProducerId)], { sync: false })
     return identity
   }
 
@@ -291,8 +281,8 @@ export class TransactionCoordinator {
     for (const { partition, batches } of runs) {
       for (const { entry, buffer } of batches) {
         if (entry.last < partition.start) continue
-        ops.push({ key: keyOf.data(partition.number, entry.base), value: buffer })
-        ops.push({ key: keyOf.index(partition.number, entry.base), value: encodeIndex(entry) })
+        ops.push(put.data(partition.number, entry.base, buffer))
+        ops.push(put.index(partition.number, entry))
       }
     }
     for (const { groupId, held } of offsets) {
@@ -339,12 +329,12 @@ export class TransactionCoordinator {
 }
 
 function storedId({ transactionalId, producerId, epoch, lastUsedMs }: TransactionalProducer): EngineOp {
-  return { key: keyOf.transactionalId(transactionalId), value: encodeJson({ producerId, epoch, lastUsedMs }) }
+  return put.transactionalId(transactionalId, { producerId, epoch, lastUsedMs })
 }
 
 /** `done` is to be called when the op is on disk. */
 function raiseBound(partition: PartitionLog, bound: number): { op: EngineOp; done: () => void } {
   partition.queuedBound = Math.max(partition.queuedBound, bound)
-  const op = { key: keyOf.partition(partition.number), value: encodePartition(partition.entry()) }
+  const op = put.partition(partition.number, partition.entry())
   return { op, done: () => (partition.endBound = Math.max(partition.endBound, bound)) }
 }

@@ -97,10 +97,13 @@ export class TransactionalProducer {
       if (outcome === 'commit' && open.steps !== call.step) throw this.lost('the broker lacks a part of it')
       return open
     }
-    if (lastEnded?.number === call.transaction && lastEnded.outcome === outcome) return null
+    if (lastEnded?.number === call.transaction) {
+      if (lastEnded.outcome === outcome) return null
+      throw this.lost(`it has ended with ${lastEnded.outcome}`)
+    }
     if (outcome === 'commit' && call.step > 0) throw this.lost('the broker does not know it')
     // What may still be on its way from a client that gave up comes too late from here on.
-    if (open === null && (lastEnded === null || lastEnded.number < call.transaction)) {
+    if (open === null && (lastEnded?.number ?? -1) < call.transaction) {
       this.lastEnded = { number: call.transaction, outcome }
     }
     return null

@@ -8,6 +8,8 @@
  * and tells its stage; errors never travel along the observables. Completion does not occur on the record path.
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs'
+import { RecordError } from '../../errors.ts'
+import { isEventTime } from '../../time/windows.ts'
 import type { StageContext } from '../stage-context.ts'
 
 /** Works one record and passes on what comes of it. */
@@ -33,4 +35,13 @@ export function perRecord<In, Out>(
         },
       }),
     )
+}
+
+/** Fails a record with `TIMESTAMP_INVALID` where user code gives what it passes on a time that is no event time. */
+export function requireEventTime(stage: StageContext, timeMs: unknown): void {
+  if (isEventTime(timeMs)) return
+  throw new RecordError(
+    'TIMESTAMP_INVALID',
+    `stage ${stage.name} passes on a record with time ${String(timeMs)}, not an integer in [0, 8.64e15]`,
+  )
 }

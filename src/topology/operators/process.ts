@@ -9,7 +9,7 @@ import type {
 } from '../processor.ts'
 import type { Counter, StageContext } from '../stage-context.ts'
 import { FlowRecord, type RecordContext, type StreamRecord } from '../stream-record.ts'
-import { perRecord } from './per-record.ts'
+import { perRecord, requireEventTime } from './per-record.ts'
 
 /** Runs a user's processor; one instance per task. */
 export function process<K, V, K2, V2>(
@@ -90,6 +90,7 @@ class StageAccess<K, V> {
 class StageProcessorContext<K, V> extends StageAccess<K, V> implements ProcessorContext<K, V> {
   forward(record: { key: K; value: V; timestampMs?: number; headers?: StreamRecord['headers'] }): void {
     if (this.stage.current.failed) return
+    if (record.timestampMs !== undefined) requireEventTime(this.stage, record.timestampMs)
     const timestampMs = record.timestampMs ?? this.input!.timestampMs
     const headers = record.headers ?? this.input!.headers
     this.downstream!.next(new FlowRecord(record.key, record.value, timestampMs, headers))

@@ -2,7 +2,7 @@ import { type Observable, of, type OperatorFunction } from 'rxjs'
 import { RecordError } from '../../errors.ts'
 import type { StageContext } from '../stage-context.ts'
 import { FlowRecord, type StreamRecord } from '../stream-record.ts'
-import { perRecord } from './per-record.ts'
+import { perRecord, requireEventTime } from './per-record.ts'
 
 /** A chain of RxJS operators, as a function of observables. */
 export type RxSegment<In, Out> = (source: Observable<In>) => Observable<Out>
@@ -20,7 +20,10 @@ export function rxSegment<K, V, K2, V2>(
   segment: RxSegment<StreamRecord<K, V>, StreamRecord<K2, V2>>,
 ): OperatorFunction<StreamRecord<K, V>, StreamRecord<K2, V2>> {
   return perRecord(stage, (record, downstream) => {
-    drain(stage, of(record).pipe(segment), (output) => downstream.next(output))
+    drain(stage, of(record).pipe(segment), (output) => {
+      requireEventTime(stage, output.timestampMs)
+      downstream.next(output)
+    })
   })
 }
 
@@ -41,10 +44,16 @@ function drain<T>(stage: StageContext, outputs: Observable<T>, emit: (output: T)
   let failure: { error: unknown } | undefined
   const subscription = outputs.subscribe({
     next(output) {
-      if (!stage.current.failed) emit(output)
+      if (failure !== undefined || stage.current.failed) return
+      // Thrown out of here it would not reach the caller: RxJS reports it later, to nobody.
+      try {
+        emit(output)
+      } catch (error) {
+        failure = { error }
+      }
     },
     error(error) {
-      failure = { error }
+      failure ??= { error }
     },
     complete() {
       completed = true

@@ -32,8 +32,9 @@ export function windowedAggregate<K, V, A>(
         windows,
         storeName,
         emits: emitStrategy === 'onWindowClose',
+        // The unit's headers say why, where it was not time that closed the window.
         emitResult: (key, startMs, value) =>
-          downstream.next(resultOf(windows, key as K, startMs, value as A, NO_HEADERS)),
+          downstream.next(resultOf(windows, key as K, startMs, value as A, stage.current.headers)),
       })
       const plan = { aggregation, windows, closed, emitsUpdates: emitStrategy === 'onWindowUpdate' }
       return perRecord(
@@ -90,8 +91,6 @@ function workRecord<K, V, A>(
     else stage.late(record, { windows, startsMs: lateStartsMs, closedByDecision: !lateByWatermark })
   }
 }
-
-const NO_HEADERS: StreamRecord['headers'] = []
 
 function resultOf<K, A>(
   windows: TimeWindows,

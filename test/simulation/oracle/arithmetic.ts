@@ -1,8 +1,8 @@
 /** The small sums of the oracle, written anew so that they share nothing with the code they check. */
 
 /**
- * Kafka's murmur2 of a text's UTF-8 bytes (seed 0x9747b28c), as an unsigned number: four bytes at a time, little
- * end first, then up to three left over.
+ * Kafka's murmur2 of a text's UTF-8 bytes (seed 0x9747b28c), as an unsigned number: four bytes at a time,
+ * little end first, then up to three left over.
  */
 export function murmur2(text: string): number {
   const bytes = Buffer.from(text, 'utf8')
@@ -24,9 +24,21 @@ export function partitionOf(key: string, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions
 }
 
+/** Bytes of texts that were compared before; the same few hundred keys are compared again and again. */
+const knownBytes = new Map<string, Buffer>()
+
 /** Orders texts by their UTF-8 bytes. */
 export function compareUtf8(left: string, right: string): number {
-  return Buffer.compare(Buffer.from(left, 'utf8'), Buffer.from(right, 'utf8'))
+  return Buffer.compare(bytesOf(left), bytesOf(right))
+}
+
+function bytesOf(text: string): Buffer {
+  const known = knownBytes.get(text)
+  if (known !== undefined) return known
+  if (knownBytes.size >= 10_000) knownBytes.clear()
+  const bytes = Buffer.from(text, 'utf8')
+  knownBytes.set(text, bytes)
+  return bytes
 }
 
 /** Starts of all windows `[start, start + sizeMs)` that contain a time, ascending; none begins before 0. */

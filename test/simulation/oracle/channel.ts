@@ -99,7 +99,7 @@ export class SourceChannel implements Channel {
 function decode(record: ScenarioRecord, eventTime: 'record' | 'value'): Pick<Head, 'decoded' | 'code'> {
   let value: unknown
   try {
-    value = record.value === null ? null : JSON.parse(record.value)
+    value = parsed(record.value)
   } catch {
     return { decoded: undefined, code: 'RECORD_UNREADABLE' }
   }
@@ -114,10 +114,14 @@ function decode(record: ScenarioRecord, eventTime: 'record' | 'value'): Pick<Hea
     : { decoded: undefined, code: undefined }
 }
 
+function parsed(text: string | null): unknown {
+  return text === null ? null : JSON.parse(text)
+}
+
 /** A record on its way through a repartition topic. */
 export interface Message {
   readonly key: string | null
-  readonly value: string
+  readonly value: string | null
   readonly timestampMs: number
   readonly watermarkMs: number
   readonly mergeMs: number
@@ -153,7 +157,7 @@ export class RepartitionChannel implements Channel {
   /** A record arrives. */
   send(message: Message): void {
     this.arrived.push(message)
-    this.findHead()
+    this.head ??= headOf(this.arrived[this.taken])
   }
 
   /** A marker arrives, behind the records: the sender's W, and where it stands in the source. */
@@ -164,22 +168,16 @@ export class RepartitionChannel implements Channel {
 
   take(): void {
     this.taken += 1
-    this.findHead()
-  }
-
-  private findHead(): void {
-    const message = this.arrived[this.taken]
-    if (message === undefined || this.head?.offset === undefined || this.taken > 0) {
-      this.head = message && headOf(message)
-    }
+    this.head = headOf(this.arrived[this.taken])
   }
 }
 
-function headOf(message: Message): Head {
+function headOf(message: Message | undefined): Head | undefined {
+  if (message === undefined) return undefined
   const { key, value, timestampMs, watermarkMs, mergeMs, offset } = message
   return {
     record: { key, value, timestampMs },
-    decoded: { timestampMs, value: JSON.parse(value) },
+    decoded: { timestampMs, value: parsed(value) },
     code: undefined,
     watermarkMs,
     mergeMs,

@@ -62,6 +62,8 @@ export interface SourceNode extends NodeBase {
 export interface StatelessNode extends NodeBase {
   readonly kind: 'stateless'
   readonly work: Work
+  /** Made to throw now and then. */
+  readonly throws: boolean
 }
 
 export interface WindowedNode extends NodeBase {
@@ -74,6 +76,7 @@ export interface WindowedNode extends NodeBase {
 
 export interface AggregateNode extends NodeBase {
   readonly kind: 'aggregate'
+  readonly stage: AggregateStage
   readonly step: AggregateStep
 }
 
@@ -162,7 +165,10 @@ class GraphMaker {
         return this.addAggregate(stage, inputs[0]!)
       default: {
         const rekeys = ['map', 'flatMap', 'selectKey', 'pipe'].includes(stage.kind)
-        return { node: add({ kind: 'stateless', work: workOf(stage) }), rekeyed: before || rekeys }
+        return {
+          node: add({ kind: 'stateless', work: workOf(stage), throws: 'failWhen' in stage }),
+          rekeyed: before || rekeys,
+        }
       }
     }
   }
@@ -171,7 +177,7 @@ class GraphMaker {
     const addBranch = (name: string, takes: (item: Item) => boolean): void => {
       const work: Work = (key, value) => (takes(value as Item) ? [[key, value]] : [])
       const full = `${stage.name}-${name}`
-      const node = this.add(full, [input.node], stage.onError, { kind: 'stateless', work })
+      const node = this.add(full, [input.node], stage.onError, { kind: 'stateless', work, throws: false })
       this.streams.set(full, { node, rekeyed: input.rekeyed })
     }
     const firstOf = (item: Item): number =>
@@ -186,7 +192,7 @@ class GraphMaker {
     const { name, group } = stage
     if (group !== undefined) {
       const work: Work = (key, value) => [[newKey(group, key as string | null, value as Item), value]]
-      node = this.add(`${name}-by`, [node], undefined, { kind: 'stateless', work })
+      node = this.add(`${name}-by`, [node], undefined, { kind: 'stateless', work, throws: false })
       rekeyed = true
     }
     if (!rekeyed) return node
@@ -206,13 +212,18 @@ class GraphMaker {
       const windowed = key as WindowedKey
       return [[windowKey(windowed.key, windowed.startMs), value]]
     }
-    const keyed = this.add(`${name}-key`, [operator], undefined, { kind: 'stateless', work: toText })
+    const keyed = this.add(`${name}-key`, [operator], undefined, {
+      kind: 'stateless',
+      work: toText,
+      throws: false,
+    })
     return { node: this.addItem(name, keyed), rekeyed: true }
   }
 
   private addAggregate(stage: AggregateStage, input: Stream): Stream {
     const operator = this.add(stage.name, [this.group(stage, input)], stage.onError, {
       kind: 'aggregate',
+      stage,
       step: stepOf(stage.aggregator),
     })
     return { node: this.addItem(stage.name, operator), rekeyed: false }
@@ -220,7 +231,7 @@ class GraphMaker {
 
   private addItem(name: string, parent: OracleNode): OracleNode {
     const work: Work = (key, value) => [[key, itemOf(key as string, value)]]
-    return this.add(`${name}-item`, [parent], undefined, { kind: 'stateless', work })
+    return this.add(`${name}-item`, [parent], undefined, { kind: 'stateless', work, throws: false })
   }
 }
 
@@ -272,11 +283,14 @@ function workOf(stage: StatelessStage): Work {
   }
 }
 
-/** mergeMap, bufferCount and map of one record: the copies in groups of `size`, the last one maybe smaller. */
+/**
+ * mergeMap, bufferCount and map of one record: the copies in groups of `size`, the last one maybe smaller.
+ */
 function buffersOf(item: Item, stage: { readonly copies: number; readonly size: number }): readonly Item[] {
   const copies = copiesOf(item, 1 + (item.n % stage.copies))
   const buffers: Item[] = []
-  for (let at = 0; at < copies.length; at += stage.size) buffers.push(joined(copies.slice(at, at + stage.size)))
+  for (let at = 0; at < copies.length; at += stage.size)
+    buffers.push(joined(copies.slice(at, at + stage.size)))
   return buffers
 }
 

@@ -1,6 +1,6 @@
 /**
- * What is known of a topology before any record: its sub-topologies, their tasks, the channels of each task, and how
- * many partitions everything has.
+ * What is known of a topology before any record: its sub-topologies, their tasks, the channels of each task,
+ * and how many partitions everything has.
  */
 import type { TopologySpec } from '../topology-spec.ts'
 import { graphOf, type OracleNode, type RepartitionNode, type SourceNode } from './graph.ts'
@@ -48,13 +48,16 @@ export function taskName(subTopology: SubTopology, partition: number): string {
 /** Where a repartition's records come from inside its sender, and the graces of updates on the way. */
 export interface RepartitionEnd {
   readonly node: OracleNode
-  /** Sum of the graces of windows that send updates, between the end and the repartition; the largest of all ways. */
+  /**
+   * Sum of the graces of windows that send updates, between the end and the repartition; the largest of all
+   * ways.
+   */
   readonly updateGraceMs: number
 }
 
 /**
- * The plan of a topology. Throws where sub-topologies feed each other in a circle. `doubts` names what the rules
- * leave open; the generator avoids it.
+ * The plan of a topology. Throws where sub-topologies feed each other in a circle. `doubts` names what the
+ * rules leave open; the generator avoids it.
  */
 export class Plan {
   readonly nodes: readonly OracleNode[]
@@ -92,8 +95,10 @@ export class Plan {
 
   /** How many partitions a source topic or repartition has. */
   partitionsOf(input: string | RepartitionNode): number {
-    const found = typeof input === 'string' ? this.topicPartitions.get(input) : this.repartitionCounts.get(input)
-    if (found === undefined) throw new Error(`partitions of ${typeof input === 'string' ? input : input.name}?`)
+    const found =
+      typeof input === 'string' ? this.topicPartitions.get(input) : this.repartitionCounts.get(input)
+    if (found === undefined)
+      throw new Error(`partitions of ${typeof input === 'string' ? input : input.name}?`)
     return found
   }
 
@@ -243,8 +248,9 @@ function receivedBy(nodes: readonly OracleNode[]): readonly RepartitionNode[] {
 }
 
 /**
- * The nodes in connected parts, ordered by their first node. An edge connects, but not the edge out of a repartition;
- * the readers of one repartition belong together, and so do the users of one store.
+ * The nodes in connected parts. An edge connects, but not the edge out of a repartition; the readers of one
+ * repartition belong together, and so do the users of one store. Parts are in the order of their first node,
+ * where a repartition counts as a node of its sender and of its receiver.
  */
 function partsOf(nodes: readonly OracleNode[]): readonly (readonly OracleNode[])[] {
   const part = new Map<OracleNode, number>([...nodes.entries()].map(([at, node]) => [node, at]))
@@ -261,8 +267,10 @@ function partsOf(nodes: readonly OracleNode[]): readonly (readonly OracleNode[])
     connect(node, storeUsers.get(node.stage.store) ?? node)
     storeUsers.set(node.stage.store, node)
   }
-  const firsts = [...new Set(part.values())].sort((one, other) => one - other)
-  return firsts.map((first) => nodes.filter((node) => part.get(node) === first))
+  const parts = [...new Set(part.values())].map((number) => nodes.filter((node) => part.get(node) === number))
+  const firstOf = (members: readonly OracleNode[]): number =>
+    nodes.findIndex((node) => members.includes(node) || receivedBy(members).some((input) => input === node))
+  return parts.sort((one, other) => firstOf(one) - firstOf(other))
 }
 
 function compareChannels(left: Omit<ChannelPlan, 'number'>, right: Omit<ChannelPlan, 'number'>): number {

@@ -6,7 +6,9 @@ import {
   failWhen,
   newKey,
   rankedItem,
+  shifted,
   SimulatedError,
+  storeKey,
 } from '../user-functions.ts'
 import { compareUtf8 } from './arithmetic.ts'
 import { liveKeys, readStore, type OracleStore, type UndoLog } from './store.ts'
@@ -59,22 +61,28 @@ function dedupe(stage: DedupeStage, call: ProcessorCall): void {
 }
 
 function difference(stage: DifferenceStage, call: ProcessorCall): void {
-  const storeKey = call.key ?? 'none'
-  const last = read(call, storeKey) as number | undefined
-  write(call, storeKey, call.item.n)
+  const kept = storeKey(call.key)
+  const last = read(call, kept) as number | undefined
+  write(call, kept, call.item.n)
   failWhen(stage.failWhen, call.item)
   const result = differenceItem(call.item, last, stage.tellWatermark ? call.watermarkMs : undefined)
   const key = stage.key === undefined ? call.key : newKey(stage.key, call.key, call.item)
-  call.forward(key, result, call.timestampMs + (stage.key === undefined ? 0 : (stage.shiftMs ?? 0)))
+  const { timestampMs } = call
+  call.forward(key, result, stage.key === undefined ? timestampMs : shifted(timestampMs, stage.shiftMs ?? 0))
 }
 
 function ranking(stage: RankingStage, call: ProcessorCall): void {
   const { store, undo, item } = call
-  const key = call.key ?? 'none'
+  const key = storeKey(call.key)
   if (item.n === 0) undo.delete(store.entries, key)
   else write(call, key, item.n)
-  const inRange = liveKeys(store, call.expiryMs).filter((other) => isInRange(other, key, stage.range))
-  const first = inRange.sort(compareUtf8).slice(0, stage.take)
+  const first: string[] = []
+  for (const other of liveKeys(store, call.expiryMs)) {
+    const isFirst = first.length < stage.take || compareUtf8(other, first.at(-1)!) < 0
+    if (!isFirst || !isInRange(other, key, stage.range)) continue
+    first.push(other)
+    first.sort(compareUtf8).splice(stage.take)
+  }
   const entries = first.map((other) => [other, read(call, other) as number] as const)
   call.forward(call.key, rankedItem(item, entries), call.timestampMs)
 }

@@ -10,8 +10,8 @@ export interface Phase {
 
 /**
  * A recorded decision of a task. `positions`: by channel number, the next offset in the source, also behind
- * repartitions; of a results channel the number of the next result. `phase` (from 0) is the one it was made in; where
- * not given, it holds as early as its positions allow.
+ * repartitions; of a results channel the number of the next result. `phase` (from 0) is the one it was made
+ * in; where not given, it holds as early as its positions allow.
  */
 export type RecordedDecision =
   | {
@@ -47,10 +47,11 @@ export interface ExpectedRecord {
   readonly timestampMs: number
   /** Records of one lane are in the log in the order given; lanes interleave in any way. */
   readonly lane: string
+  /** The windowed operator of a late record; the stage whose failure made a dead letter. */
+  readonly stage?: string
   /** Of late records. */
   readonly reason?: LateReason
-  /** Of dead letters: the stage that failed, and the error's code where the oracle can know it. */
-  readonly stage?: string
+  /** Of dead letters: the error's code where the oracle can know it. */
   readonly code?: string
 }
 

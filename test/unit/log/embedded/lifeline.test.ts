@@ -64,10 +64,7 @@ describe('a killed log', () => {
     watch('producer', log.producer({ transactionalId: 'y' }))
     watch('close', log.close())
     watch('leave', membership.leave())
-    watch(
-      'another poll',
-      reader.poll(0),
-    )
+    watch('another poll', reader.poll(0))
     expect(clock.pendingTimers).toBe(before)
     await clock.advance(30_000)
     expect(settled).toEqual([])

@@ -1,20 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  decodeGroupOffset,
-  decodeIndex,
-  decodeJson,
-  decodeNumber,
-  decodePartition,
-  encodeIndex,
-  encodeJson,
-  encodeNumber,
-  encodePartition,
-  keyOf,
-  numberOfKey,
-  rangeOf,
-  textOfKey,
-} from '../../../../src/log/embedded/storage-layout.ts'
+import { keyOf, numberOfKey, rangeOf, textOfKey } from '../../../../src/log/embedded/storage-layout.ts'
 
 const offset = fc.maxSafeNat()
 const number = fc.nat({ max: 2 ** 32 - 1 })
@@ -64,53 +50,5 @@ describe('the storage layout', () => {
       expect(Buffer.compare(key, rangeOf.everything.to) < 0).toBe(true)
     }
     expect([numberOfKey(keyOf.garbage(7)), textOfKey(keyOf.group('grüppe'))]).toEqual([7, 'grüppe'])
-  })
-
-  it('gives back what was put in', () => {
-    fc.assert(
-      fc.property(
-        offset,
-        offset,
-        offset,
-        number,
-        fc.integer(),
-        fc.integer(),
-        (a, b, c, bytes, first, last) => {
-          expect(decodeNumber(encodeNumber(a))).toBe(a)
-          const partition = { start: a, endBound: b, cleanedTo: c }
-          expect(decodePartition(encodePartition(partition))).toEqual(partition)
-          const entry = {
-            base: a,
-            last: b,
-            bytes,
-            firstTimestampMs: first,
-            maxTimestampMs: last,
-            tombstonesUntilMs: c,
-          }
-          expect(decodeIndex(keyOf.index(3, a), encodeIndex(entry))).toEqual(entry)
-        },
-      ),
-      { seed: 43 },
-    )
-  })
-
-  it('tells groups and topics in an offset key apart, whatever they are called', () => {
-    const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }).filter((t) => t.isWellFormed())
-    fc.assert(
-      fc.property(text, text, number, offset, (groupId, topic, partition, at) => {
-        const key = keyOf.groupOffset(groupId, topic, partition)
-        expect(decodeGroupOffset(key, encodeNumber(at))).toEqual({ groupId, topic, partition, offset: at })
-      }),
-      { seed: 44 },
-    )
-  })
-
-  it('reports entries that cannot be read as damage', () => {
-    const damage = expect.objectContaining({ name: 'FatalError', code: 'LOG_DAMAGED' })
-    expect(() => decodeNumber(Buffer.alloc(7))).toThrow(damage)
-    expect(() => decodePartition(Buffer.alloc(25))).toThrow(damage)
-    expect(() => decodeIndex(keyOf.index(1, 1), Buffer.alloc(3))).toThrow(damage)
-    expect(() => decodeJson(Buffer.from('{"a'))).toThrow(damage)
-    expect(decodeJson(encodeJson({ generation: 4 }))).toEqual({ generation: 4 })
   })
 })
