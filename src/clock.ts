@@ -33,13 +33,21 @@ export interface Random {
   fraction(): number
 }
 
+const TIMER_MS_MAX = 2 ** 31 - 1
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   schedule(delayMs, callback, options) {
-    const handle = setTimeout(callback, delayMs)
-    if (options?.background) handle.unref()
+    let handle: NodeJS.Timeout
+    // A timer of the machine that is set for longer fires at once: longer delays are waited for in parts.
+    const wait = (leftMs: number): void => {
+      const partMs = Math.min(leftMs, TIMER_MS_MAX)
+      handle = setTimeout(() => (leftMs > partMs ? wait(leftMs - partMs) : callback()), partMs)
+      if (options?.background) handle.unref()
+    }
+    wait(delayMs)
     return { cancel: () => clearTimeout(handle) }
   },
   yieldNow: () => new Promise((resolve) => setImmediate(resolve)),

@@ -7,7 +7,8 @@
  * process, and a lock file that names the owner. A lock file whose owner no longer runs is taken over; process start
  * times tell a reused process id from the owner.
  */
-import { link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { link, lstat, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 
 /** A directory that is held. */
@@ -24,6 +25,8 @@ interface Owner {
 }
 
 const LOCK_FILE = 'millrace.lock'
+/** Each attempt fails only where another process has just succeeded. */
+const ATTEMPTS = 10
 const heldInThisProcess = new Set<string>()
 
 /**
@@ -69,22 +72,30 @@ function lockOn(real: string): DirectoryLock {
   }
 }
 
+/**
+ * Puts a lock file of this process into place, where there is none or where its owner is dead.
+ *
+ * Several processes may find the same dead owner at once. Only one of them may replace its file: the one that links
+ * the **guard**, a second lock file whose name says which content of the lock file it is for. Whoever has linked a
+ * guard looks again: where the lock file is another by now, somebody else was faster. A guard whose owner died in
+ * between stands for the lock file, and is replaced in the same way.
+ */
 async function writeLockFile(file: string): Promise<boolean> {
   const self: Owner = { pid: process.pid, started: await startTimeOf(process.pid) }
   // Written aside and then linked, so that nobody ever reads a lock file without an owner.
   const aside = `${file}.${process.pid}.new`
   await writeFile(aside, JSON.stringify(self))
   try {
-    for (let attempt = 0; attempt < 3; attempt++) {
-      try {
-        await link(aside, file)
-        return true
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const chain = await readChain(file)
+      const last = chain.at(-1)
+      if (last === undefined) {
+        if (await linked(aside, file)) return true
+        continue
       }
-      const owner = await readOwner(file)
+      const owner = ownerIn(last.content)
       if (owner !== undefined && (await isRunning(owner))) return false
-      await removeStale(file, owner)
+      if (await replaceLockFile(file, aside, chain)) return true
     }
     return false
   } finally {
@@ -92,29 +103,81 @@ async function writeLockFile(file: string): Promise<boolean> {
   }
 }
 
-/** Removes the lock file of a dead owner, unless another process has just put its own there. */
-async function removeStale(file: string, stale: Owner | undefined): Promise<void> {
-  const aside = `${file}.${process.pid}`
+interface LockFile {
+  readonly name: string
+  readonly content: string
+}
+
+/** The lock file, the guard for its content, the guard for that guard's content, and so on: the last one counts. */
+async function readChain(file: string): Promise<readonly LockFile[]> {
+  const chain: LockFile[] = []
+  for (let name = file; ;) {
+    const content = await readText(name)
+    if (content === undefined) return chain
+    chain.push({ name, content })
+    name = guardFor(file, content)
+    // A guard of its own would be the guard for a process that guards what it holds itself.
+    if (chain.some((known) => known.name === name)) return chain
+  }
+}
+
+async function replaceLockFile(file: string, aside: string, chain: readonly LockFile[]): Promise<boolean> {
+  const guard = guardFor(file, chain.at(-1)!.content)
+  if (!(await linked(aside, guard))) return false
+  const now = await readChain(file)
+  const unchanged = chain.every(
+    ({ name, content }, index) => now[index]?.name === name && now[index].content === content,
+  )
+  if (unchanged) {
+    const own = `${aside}.lock`
+    await link(aside, own)
+    await rename(own, file)
+    for (const { name } of chain.slice(1)) await rm(name, { force: true })
+  }
+  await rm(guard, { force: true })
+  return unchanged
+}
+
+function guardFor(file: string, content: string): string {
+  return `${file}.after-${createHash('sha256').update(content).digest('hex').slice(0, 16)}`
+}
+
+/** Gives a file another name, unless something has that name. */
+async function linked(from: string, to: string): Promise<boolean> {
   try {
-    await rename(file, aside)
+    await link(from, to)
+    return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
   }
-  const moved = await readOwner(aside)
-  const isStale = moved === undefined || (moved.pid === stale?.pid && moved.started === stale.started)
-  if (!isStale) await writeFile(file, JSON.stringify(moved), { flag: 'wx' }).catch(() => undefined)
-  await rm(aside, { force: true })
+}
+
+/** `undefined` where there is no such name; a link that leads nowhere has no content. */
+async function readText(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return lstat(file).then(
+      () => '',
+      () => undefined,
+    )
+  }
 }
 
 async function readOwner(file: string): Promise<Owner | undefined> {
+  return ownerIn((await readText(file)) ?? '')
+}
+
+/** Nobody can be named by what is no lock file, or half of one. */
+function ownerIn(content: string): Owner | undefined {
   try {
-    const owner: unknown = JSON.parse(await readFile(file, 'utf8'))
+    const owner: unknown = JSON.parse(content)
     if (typeof owner !== 'object' || owner === null) return undefined
     const { pid, started } = owner as Partial<Owner>
     return typeof pid === 'number' && typeof started === 'string' ? { pid, started } : undefined
   } catch {
-    // Missing, or half-written by a process that died: nobody can be named.
     return undefined
   }
 }

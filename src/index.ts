@@ -46,7 +46,15 @@ export type { LateReason } from './time/lateness.ts'
 
 // Bytes and values
 export { Serdes } from './serde/serdes.ts'
-export type { Serde } from './serde/serde.ts'
+export type { Lookup, Serde } from './serde/serde.ts'
+export { anyAvroSerde, openAvroSerde, type AvroSerdeOptions } from './serde/avro-serde.ts'
+export { ConfluentRegistry, type ConfluentRegistryOptions } from './serde/confluent-registry.ts'
+export type {
+  Compatibility,
+  RegisteredSchema,
+  SchemaRegistry,
+  SubjectVersion,
+} from './serde/schema-registry.ts'
 export type { JsonSerdeOptions } from './serde/json-serde.ts'
 
 // A topology as data
@@ -88,10 +96,12 @@ export { RecordCursor } from './log/record-cursor.ts'
 export { murmur2, partitionForKey } from './log/partitioner.ts'
 export {
   createInMemoryBroker,
+  createInMemoryLog,
   EmbeddedLog,
   openEmbeddedLog,
   type OpenEmbeddedLogOptions,
 } from './log/embedded/index.ts'
+export { openKafkaLog, type Compression, type KafkaLogOptions, type KafkaSasl } from './log/kafka/index.ts'
 export type { StateDirectory } from './state/backend.ts'
 export { LevelStateDirectory } from './state/level-directory.ts'
 export { MemoryStateDirectory } from './state/memory-directory.ts'

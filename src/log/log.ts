@@ -227,6 +227,8 @@ export interface LogProducer {
 
 export interface JoinGroupOptions {
   readonly groupId: string
+  /** Topics whose offsets the group commits: for the log's own tools. Default none. */
+  readonly topics?: readonly string[]
   /** Named members keep their place over a short absence (static membership). */
   readonly groupInstanceId?: string
   /** A member that is silent for longer is expelled. Default 10,000. */

@@ -20,7 +20,7 @@ import {
   TRANSACTIONAL,
   writeInt64,
 } from './batch-format.ts'
-import { crc32c } from './crc32c.ts'
+import { crc32c } from '../crc32c.ts'
 
 /** A named value beside key and value; names may repeat, order is kept. */
 export interface RecordHeader {

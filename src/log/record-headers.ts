@@ -26,6 +26,21 @@ export function decodeHeaders(buffer: Buffer, at: number): readonly RecordHeader
  * no number. Allocates nothing: it is asked for every record.
  */
 export function findHeaderNumber(buffer: Buffer, at: number, key: Buffer): number {
+  const bytes = seek(buffer, at, key)
+  return bytes < 0 ? NaN : parseDigits(buffer, found, found + bytes)
+}
+
+/** The value of the first header named `key`, a view of `buffer`; `undefined` where there is none or it is null. */
+export function findHeader(buffer: Buffer, at: number, key: Buffer): Buffer | undefined {
+  const bytes = seek(buffer, at, key)
+  return bytes < 0 ? undefined : buffer.subarray(found, found + bytes)
+}
+
+/** Where the value begins that `seek` found last: a second result that allocates nothing. */
+let found = 0
+
+/** The size of the value of the first header named `key`; -1 where there is none or it is null. */
+function seek(buffer: Buffer, at: number, key: Buffer): number {
   let position = at
   const readVarint = (): number => {
     let byte = buffer[position++]!
@@ -41,11 +56,14 @@ export function findHeaderNumber(buffer: Buffer, at: number, key: Buffer): numbe
     const matches = keyBytes === key.length && sameBytes(buffer, position, key)
     position += keyBytes
     const valueBytes = readVarint()
-    if (matches) return parseDigits(buffer, position, position + valueBytes)
+    if (matches) {
+      found = position
+      return position + valueBytes <= buffer.length ? valueBytes : -1
+    }
     if (valueBytes > 0) position += valueBytes
-    if (!(position <= buffer.length)) return NaN
+    if (!(position <= buffer.length)) return -1
   }
-  return NaN
+  return -1
 }
 
 function sameBytes(buffer: Buffer, at: number, bytes: Buffer): boolean {

@@ -1,7 +1,7 @@
 /** Checks record batches against their checksums. */
 import { RecordError } from '../errors.ts'
 import { ATTRIBUTES_AT, BASE_OFFSET_AT, batchEndAt, BATCH_HEADER_BYTES, CRC_AT } from './batch-format.ts'
-import { crc32c } from './crc32c.ts'
+import { crc32c } from '../crc32c.ts'
 import type { RecordBatches } from './record-cursor.ts'
 
 /**

@@ -91,7 +91,11 @@ export async function publishCommit(
     commit.member,
   )
   await producer.commit()
-  commit.tasks.forEach(({ running }, index) => running.committed(entries[index]!))
+  commit.tasks.forEach(({ running, outputs: sent, changelog: kept }, index) => {
+    running.committed(entries[index]!)
+    running.task.parts.collector.recycle(sent)
+    running.changelogs.recycle(kept)
+  })
 }
 
 /** Next offset of each changelog partition that was written, by `topic/partition`. */

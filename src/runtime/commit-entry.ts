@@ -17,6 +17,8 @@ export interface ChannelState {
   readonly position: number
   /** Behind a repartition: items of the channel below this offset of the partition have been taken; else 0. */
   readonly takenThrough: number
+  /** Behind a repartition: more may come of the source record of the record taken last. */
+  readonly withinSource: boolean
   /** Behind a repartition: the last bounded run whose end its sender has told; 0 for none. */
   readonly endedRun: number
   readonly endedWithFlush: boolean
@@ -47,6 +49,8 @@ export interface CommitEntry {
   readonly counts: Counts
   /** The last bounded run that this task has finished; 0 for none. */
   readonly finishedRun: number
+  /** In a replay: how many recorded decisions have been applied. */
+  readonly replayedDecisions: number
   /** Decisions that took effect in this commit. */
   readonly decisions: readonly Decision[]
 }
@@ -69,13 +73,19 @@ export const COMMIT_KEYS = {
   history: (commitId: number) => `history/${String(commitId).padStart(15, '0')}`,
 } as const
 
-/** Canonical JSON; bigints as texts, infinities as texts. */
+/** Texts that begin so stand for what JSON has no form of; a text that begins so itself has it twice. */
+const ESCAPE = '$'
+const MINUS_INFINITY = '$-Infinity'
+const INFINITY = '$Infinity'
+const BIGINT = /^\$(-?\d+)n$/
+
+/** Canonical JSON; bigints and infinities as marked texts. */
 export function encodeEntry(entry: object): string {
   return JSON.stringify(entry, (_key, value: unknown) => {
-    if (typeof value === 'bigint') return { bigint: String(value) }
-    if (value === -Infinity) return '-Infinity'
-    if (value === Infinity) return 'Infinity'
-    return value
+    if (typeof value === 'bigint') return `${ESCAPE}${value}n`
+    if (value === -Infinity) return MINUS_INFINITY
+    if (value === Infinity) return INFINITY
+    return typeof value === 'string' && value.startsWith(ESCAPE) ? ESCAPE + value : value
   })
 }
 
@@ -84,10 +94,7 @@ export function decodeEntry<T extends { readonly formatVersion: 1 }>(bytes: Buff
   let entry: unknown
   try {
     entry = JSON.parse(bytes.toString('utf8'), (_key, value: unknown) => {
-      if (value === '-Infinity') return -Infinity
-      if (value === 'Infinity') return Infinity
-      if (isWrittenBigint(value)) return BigInt(value.bigint)
-      return value
+      return typeof value === 'string' && value.startsWith(ESCAPE) ? unescaped(value) : value
     })
   } catch (error) {
     throw new FatalError(
@@ -108,10 +115,10 @@ export function decodeEntry<T extends { readonly formatVersion: 1 }>(bytes: Buff
   return entry as T
 }
 
-function isWrittenBigint(value: unknown): value is { bigint: string } {
-  if (typeof value !== 'object' || value === null) return false
-  const keys = Object.keys(value)
-  return (
-    keys.length === 1 && keys[0] === 'bigint' && typeof (value as { bigint: unknown }).bigint === 'string'
-  )
+function unescaped(text: string): unknown {
+  if (text === MINUS_INFINITY) return -Infinity
+  if (text === INFINITY) return Infinity
+  const digits = BIGINT.exec(text)?.[1]
+  if (digits !== undefined) return BigInt(digits)
+  return text.slice(ESCAPE.length)
 }

@@ -37,9 +37,17 @@ export class CommitScheduler {
     this.lastDeleteMs = this.lastCommitMs
   }
 
-  /** Whether no commit is on its way. */
+  /** Whether no commit is on its way, and none has failed that nobody knows of yet. */
   get isIdle(): boolean {
-    return this.inFlight === undefined
+    return this.inFlight === undefined && this.failure === undefined
+  }
+
+  /**
+   * Whether a commit is on its way and what has been worked behind it fills another one: to work on would only pile up
+   * memory.
+   */
+  isFull(tasks: Iterable<RunningTask>): boolean {
+    return this.inFlight !== undefined && this.isEnough(tasks)
   }
 
   /** What has failed since the last call. */
@@ -57,9 +65,9 @@ export class CommitScheduler {
     return this.lastCommitMs + commitIntervalMs - this.clock.monotonic()
   }
 
-  /** Begins a commit when it is due and none is on its way; else flushes what is due. */
+  /** Begins a commit when it is due and none is on its way; else flushes what is due. Nothing behind a failure. */
   commitIfDue(context: CommitContext): void {
-    if (this.inFlight !== undefined) return
+    if (!this.isIdle) return
     if (this.isDue(context)) this.begin(context)
     else this.flushDue(context.tasks)
   }
@@ -85,16 +93,29 @@ export class CommitScheduler {
   private isDue({ tasks, producer, member }: CommitContext): boolean {
     if (producer === undefined || member === undefined || !tasks.some(({ task }) => task.hasChanges))
       return false
-    const { commitIntervalMs, commitRecords, commitBytes } = this.application.config
-    if (this.clock.monotonic() - this.lastCommitMs >= commitIntervalMs) return true
+    const { commitIntervalMs } = this.application.config
+    return this.clock.monotonic() - this.lastCommitMs >= commitIntervalMs || this.isEnough(tasks)
+  }
+
+  /** Whether there is as much to commit as one commit takes. */
+  private isEnough(tasks: Iterable<RunningTask>): boolean {
+    const { commitRecords, commitBytes } = this.application.config
     let bytes = 0
-    for (const { task } of tasks) bytes += task.parts.collector.pendingBytes
-    return bytes >= commitBytes || this.recordsSince(tasks) >= commitRecords
+    let records = 0
+    for (const running of tasks) {
+      bytes += running.task.parts.collector.pendingBytes
+      records += this.recordsOf(running)
+    }
+    return bytes >= commitBytes || records >= commitRecords
+  }
+
+  private recordsOf(running: RunningTask): number {
+    return running.task.worked - (this.workedBefore.get(running) ?? 0)
   }
 
   private recordsSince(tasks: readonly RunningTask[]): number {
     let records = 0
-    for (const running of tasks) records += running.task.worked - (this.workedBefore.get(running) ?? 0)
+    for (const running of tasks) records += this.recordsOf(running)
     return records
   }
 

@@ -62,7 +62,7 @@ const schema = z.strictObject({
     .default(1_000_000)
     .describe('Largest record written; keep it below max.message.bytes of the topics.'),
   inputBufferBytes: bytes(1024)
-    .default(16 * MIB)
+    .default(MIB)
     .describe('Records of one input held in memory until their turn comes.'),
   stateMemoryBytes: bytes(16 * 1024)
     .default(128 * MIB)
@@ -99,9 +99,10 @@ export interface StreamsConfig extends Readonly<
 /** Checks everything and fills in defaults. Throws one `ConfigError` that names every problem. */
 export function parseConfig(input: StreamsConfigInput): StreamsConfig {
   const result = schema.safeParse(input)
-  const problems = result.success
-    ? contradictions(result.data)
-    : result.error.issues.map((issue) => `${issue.path.join('.') || 'configuration'}: ${issue.message}`)
+  const problems = (result.error?.issues ?? []).map(
+    (issue) => `${issue.path.join('.') || 'configuration'}: ${issue.message}`,
+  )
+  problems.push(...contradictions(result.data ?? validPart(input)))
   if (!result.success || problems.length > 0) throw new ConfigError(problems)
   const { data } = result
   return Object.freeze({
@@ -129,15 +130,28 @@ export function configTable(): readonly ConfigRow[] {
   }))
 }
 
-function contradictions(config: Checked): string[] {
+/** The options that are right by themselves. */
+function validPart(input: StreamsConfigInput): Partial<Checked> {
+  const given = new Map<string, unknown>(
+    Object.entries((input as StreamsConfigInput | null | undefined) ?? {}),
+  )
+  const valid = Object.entries(schema.shape).flatMap(([option, field]) => {
+    const parsed = (field as z.ZodType).safeParse(given.get(option))
+    return parsed.success ? [[option, parsed.data]] : []
+  })
+  return Object.fromEntries(valid) as Partial<Checked>
+}
+
+/** What does not go together, among the options that are there. */
+function contradictions(config: Partial<Checked>): string[] {
+  const { commitIntervalMs = 0, transactionTimeoutMs = Infinity } = config
   const problems: string[] = []
-  if (config.commitIntervalMs >= config.transactionTimeoutMs) {
+  if (commitIntervalMs >= transactionTimeoutMs) {
     problems.push(
-      `commitIntervalMs (${config.commitIntervalMs}) must be less than ` +
-        `transactionTimeoutMs (${config.transactionTimeoutMs})`,
+      `commitIntervalMs (${commitIntervalMs}) must be less than transactionTimeoutMs (${transactionTimeoutMs})`,
     )
   }
-  if (config.closeAfterSilenceMs !== null && config.idleTimeoutMs === null) {
+  if (typeof config.closeAfterSilenceMs === 'number' && config.idleTimeoutMs === null) {
     problems.push('closeAfterSilenceMs needs idleTimeoutMs: silence is counted from there')
   }
   return problems

@@ -49,6 +49,17 @@ export class IdleWatch {
     )
   }
 
+  /** Notices what has changed since it was last called; cheap, and to be called often: silence counts from there. */
+  look(): void {
+    for (const watched of this.watched) this.notice(watched)
+    if (this.closeAfterSilenceMs === null) return
+    const now = this.clock.monotonic()
+    for (const running of this.tasks) {
+      if (!running.task.inputs.allIdle) this.silentSinceMs.delete(running)
+      else if (!this.silentSinceMs.has(running)) this.silentSinceMs.set(running, now)
+    }
+  }
+
   /** Until when nothing can change, in milliseconds from now. */
   get nextCheckMs(): number {
     const now = this.clock.monotonic()
@@ -74,36 +85,34 @@ export class IdleWatch {
         watched.quietSinceMs = this.clock.monotonic()
         continue
       }
-      running.task.inputs.decideIdle(source.origin.channel)
-      decided = true
+      decided = running.task.inputs.decideIdle(source.origin.channel) || decided
     }
+    this.look()
     return this.closeSilent() || decided
   }
 
   private isQuiet(watched: Watched): boolean {
     const { running, source } = watched
-    const now = this.clock.monotonic()
-    if (source.fetchPosition !== watched.position || source.peek() !== undefined) {
-      watched.position = source.fetchPosition
-      watched.quietSinceMs = now
-      return false
-    }
+    if (this.notice(watched)) return false
     if (running.task.inputs.isIdle(source.origin.channel)) return false
-    return now - watched.quietSinceMs >= this.idleTimeoutMs
+    return this.clock.monotonic() - watched.quietSinceMs >= this.idleTimeoutMs
+  }
+
+  /** Whether something has come, or waits to be worked. */
+  private notice(watched: Watched): boolean {
+    const { source } = watched
+    if (source.fetchPosition === watched.position && source.peek() === undefined) return false
+    watched.position = source.fetchPosition
+    watched.quietSinceMs = this.clock.monotonic()
+    return true
   }
 
   private closeSilent(): boolean {
     if (this.closeAfterSilenceMs === null) return false
     const now = this.clock.monotonic()
     let closed = false
-    for (const running of this.tasks) {
-      if (!running.task.inputs.allIdle) {
-        this.silentSinceMs.delete(running)
-        continue
-      }
-      const since = this.silentSinceMs.get(running) ?? now
-      this.silentSinceMs.set(running, since)
-      if (now - since < this.closeAfterSilenceMs) continue
+    for (const [running, sinceMs] of this.silentSinceMs) {
+      if (now - sinceMs < this.closeAfterSilenceMs) continue
       running.task.closeAfterSilence()
       this.silentSinceMs.set(running, Infinity)
       closed = true

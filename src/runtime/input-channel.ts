@@ -12,6 +12,8 @@ export interface RepartitionChannelState {
   readonly position: number
   /** Items of this channel below this offset of the repartition partition have been taken. */
   readonly takenThrough: number
+  /** See `isWithinSource`. */
+  readonly withinSource: boolean
   readonly endedRun: number
   readonly endedWithFlush: boolean
 }
@@ -38,6 +40,11 @@ export interface InputChannel {
   readonly saidIdle: boolean
   /** Something has come since it was silent: a record, or from its sender the word that there is progress. */
   readonly hasSpoken: boolean
+  /**
+   * Whether more may come of the source record that the record taken last came of: positions cannot tell them apart, so
+   * nothing is decided between them. What a record caused is in one transaction, with a marker behind it.
+   */
+  readonly isWithinSource: boolean
   /** What the commit entry keeps besides position and watermark; `undefined` for a source partition. */
   readonly state: RepartitionChannelState | undefined
   /** Bytes waiting in memory. */

@@ -1,6 +1,7 @@
 import { decodeHeaders } from '../log/record-headers.ts'
 import type { RecordCursor } from '../log/record-cursor.ts'
 import type { Header, RecordContext, StreamRecord } from '../topology/stream-record.ts'
+import { CARRIED } from './header-names.ts'
 
 /** Which stage could not work a record, and why. */
 export interface StageFailure {
@@ -16,6 +17,11 @@ export interface RecordOrigin {
   readonly topic: string
   readonly partition: number
   readonly isReplay: boolean
+}
+
+/** Fills in key and value, or the failure. */
+export interface RecordDecoder {
+  decode(record: InputRecord): void
 }
 
 /**
@@ -44,16 +50,17 @@ export class InputRecord implements StreamRecord, RecordContext {
   readonly writtenTimestampMs: number
 
   // Views of a chunk that stays in memory as long as this record does; an end of -1 is null.
-  private readonly buffer: Buffer
-  private readonly keyStart: number
-  private readonly keyEnd: number
-  private readonly valueStart: number
-  private readonly valueEnd: number
+  readonly buffer: Buffer
+  readonly keyStart: number
+  readonly keyEnd: number
+  readonly valueStart: number
+  readonly valueEnd: number
   private readonly headersAt: number
-  private decodedHeaders: readonly Header[] | undefined
+  private decodedHeaders: readonly Header[] | undefined = undefined
+  private decoder: RecordDecoder | undefined = undefined
 
-  /** The record at which `cursor` stands. `headers` replaces its own, where some are not for operators to see. */
-  constructor(origin: RecordOrigin, position: number, cursor: RecordCursor, headers?: readonly Header[]) {
+  /** The record at which `cursor` stands. */
+  constructor(origin: RecordOrigin, position: number, cursor: RecordCursor) {
     this.origin = origin
     this.position = position
     this.readOffset = cursor.offsetNumber
@@ -64,7 +71,19 @@ export class InputRecord implements StreamRecord, RecordContext {
     this.valueStart = cursor.valueStart
     this.valueEnd = cursor.valueEnd
     this.headersAt = cursor.hasHeaders ? cursor.headersAt : -1
-    this.decodedHeaders = headers
+  }
+
+  /** Leaves decoding for later: what waits long may be dropped before, and read again. */
+  decodeLater(decoder: RecordDecoder): void {
+    this.decoder = decoder
+  }
+
+  /** Decodes what was left for later. */
+  decodeNow(): void {
+    const { decoder } = this
+    if (decoder === undefined) return
+    decoder.decode(this)
+    this.decoder = undefined
   }
 
   get topic(): string {
@@ -83,8 +102,12 @@ export class InputRecord implements StreamRecord, RecordContext {
     return this.origin.isReplay
   }
 
+  /** As they came, but for what the runtime added on the way through a repartition. */
   get headers(): readonly Header[] {
-    this.decodedHeaders ??= this.headersAt < 0 ? NO_HEADERS : decodeHeaders(this.buffer, this.headersAt)
+    this.decodedHeaders ??=
+      this.headersAt < 0
+        ? NO_HEADERS
+        : decodeHeaders(this.buffer, this.headersAt).filter(({ key }) => key !== CARRIED)
     return this.decodedHeaders
   }
 

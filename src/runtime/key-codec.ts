@@ -18,6 +18,7 @@ export function keyCodecOf<K>(serde: Serde<K>): KeyCodec<K> {
       return isText ? written : written.toString('latin1')
     },
     toBytes: (text) => Buffer.from(text, writesText === false ? 'latin1' : 'utf8'),
+    toWritten: (text) => (writesText === false ? Buffer.from(text, 'latin1') : text),
     fromBytes: (bytes) => serde.deserialize(bytes, 0, bytes.length),
     compare: (a, b) => (writesText === false ? compareLatin1(a, b) : compareUtf8(a, b)),
   }

@@ -5,6 +5,9 @@ import type { OutgoingBatch } from '../log/log.ts'
 /** Batches are begun anew above this size: small enough for readers, large enough to spare work per batch. */
 const BATCH_BYTES_TARGET = 256 * 1024
 
+/** Builders kept for later, by each collector. */
+const FREE_BUILDERS_MAX = 2
+
 interface PartitionBatches {
   readonly topic: string
   readonly partition: number
@@ -26,6 +29,7 @@ export class RecordCollector {
   private readonly touched: TouchedBuilder[] = []
   private touchedCount = 0
   private bytes = 0
+  private readonly free: RecordBatchBuilder[] = []
 
   /** `maxRecordBytes`: the largest record that topics take. */
   constructor(maxRecordBytes: number) {
@@ -61,10 +65,9 @@ export class RecordCollector {
     value: Buffer | string | null,
     headers?: readonly RecordHeader[],
   ): void {
-    if (RecordBatchBuilder.recordSizeBound(key, value, headers) > this.maxRecordBytes) {
-      this.checkExactSize(topic, key, value, headers)
-    }
-    const builder = this.builderFor(topic, partition)
+    const sizeBound = RecordBatchBuilder.recordSizeBound(key, value, headers)
+    if (sizeBound > this.maxRecordBytes) this.checkExactSize(topic, key, value, headers)
+    const builder = this.builderFor(topic, partition, sizeBound)
     this.touch(builder)
     const before = builder.byteLength
     builder.append(timestampMs, key, value, headers)
@@ -85,16 +88,27 @@ export class RecordCollector {
     return batches
   }
 
-  private builderFor(topic: string, partition: number): RecordBatchBuilder {
+  /** Takes back builders of `take` whose transaction has ended, to be used again: their buffers are large. */
+  recycle(batches: readonly OutgoingBatch[]): void {
+    for (const { records } of batches) {
+      if (this.free.length >= FREE_BUILDERS_MAX) return
+      records.reset()
+      this.free.push(records)
+    }
+  }
+
+  private builderFor(topic: string, partition: number, sizeBound: number): RecordBatchBuilder {
     const key = `${topic}/${partition}`
     let batches = this.partitions.get(key)
     if (batches === undefined) {
-      batches = { topic, partition, builders: [new RecordBatchBuilder()] }
+      batches = { topic, partition, builders: [this.free.pop() ?? new RecordBatchBuilder()] }
       this.partitions.set(key, batches)
     }
     const last = batches.builders[batches.builders.length - 1]!
-    if (last.byteLength < BATCH_BYTES_TARGET) return last
-    const next = new RecordBatchBuilder(BATCH_BYTES_TARGET + 64 * 1024)
+    const fits = last.byteLength + sizeBound <= this.maxRecordBytes
+    // Topics refuse batches, not records, that are too large; a record alone was checked.
+    if (last.count === 0 || (fits && last.byteLength < BATCH_BYTES_TARGET)) return last
+    const next = this.free.pop() ?? new RecordBatchBuilder(BATCH_BYTES_TARGET + 64 * 1024)
     batches.builders.push(next)
     return next
   }

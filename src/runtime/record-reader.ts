@@ -1,13 +1,12 @@
-import { codeOf, messageOf, RecordError } from '../errors.ts'
+import { codeOf, messageOf, RecordError, RetriableError } from '../errors.ts'
 import type { RecordCursor } from '../log/record-cursor.ts'
 import { findHeaderNumber } from '../log/record-headers.ts'
-import type { Serde } from '../serde/serde.ts'
+import type { Lookup, Serde } from '../serde/serde.ts'
 import { mergeTimeMs } from '../time/canonical-order.ts'
 import { isEventTime } from '../time/windows.ts'
-import type { Header } from '../topology/stream-record.ts'
 import type { TimestampExtractor } from '../topology/topology.ts'
 import { INGESTED_AT } from './header-names.ts'
-import { InputRecord, type RecordOrigin } from './input-record.ts'
+import { InputRecord, type RecordDecoder, type RecordOrigin } from './input-record.ts'
 
 const INGESTED_AT_BYTES = Buffer.from(INGESTED_AT)
 
@@ -26,8 +25,11 @@ export interface ReaderSpec {
   readonly onUncheckedSkew: () => void
 }
 
-/** Decodes records. What cannot be decoded becomes a record with a `failure`, not an exception. */
-export class RecordReader {
+/**
+ * Decodes records. What cannot be decoded becomes a record with a `failure`, not an exception; but for a serde that
+ * throws `RetriableError`, since what it lacks it may have later.
+ */
+export class RecordReader implements RecordDecoder {
   private readonly spec: ReaderSpec
 
   constructor(spec: ReaderSpec) {
@@ -38,23 +40,35 @@ export class RecordReader {
     return this.spec.outOfOrdernessMs
   }
 
+  /** Whether records may name what has to be fetched before they can be read. */
+  get looksUp(): boolean {
+    return this.spec.key.lookup !== undefined || this.spec.value.lookup !== undefined
+  }
+
+  /** Adds to `needed` the lookups that have to fetch before the record at which `cursor` stands can be read. */
+  addMissing(cursor: RecordCursor, needed: Set<Lookup>): void {
+    const { buffer, keyStart, keyEnd, valueStart, valueEnd } = cursor
+    const { key, value } = this.spec
+    if (keyEnd >= 0 && key.lookup?.missing(buffer, keyStart, keyEnd) === true) needed.add(key.lookup)
+    if (valueEnd >= 0 && value.lookup?.missing(buffer, valueStart, valueEnd) === true)
+      needed.add(value.lookup)
+  }
+
   /** The record at which `cursor` stands, of a source partition. Its merge time is set by `timeRecord`. */
   readSource(origin: RecordOrigin, cursor: RecordCursor): InputRecord {
     const record = new InputRecord(origin, cursor.offsetNumber, cursor)
-    this.decode(record, cursor)
+    this.decode(record)
     if (record.failure === undefined) this.extractTime(record, cursor)
     return record
   }
 
-  /** The record at which `cursor` stands, of a repartition topic; its times were carried along. */
-  readCarried(
-    origin: RecordOrigin,
-    position: number,
-    cursor: RecordCursor,
-    headers: readonly Header[],
-  ): InputRecord {
-    const record = new InputRecord(origin, position, cursor, headers)
-    this.decode(record, cursor)
+  /**
+   * The record at which `cursor` stands, of a repartition topic; its times were carried along. It is decoded when its
+   * turn comes.
+   */
+  readCarried(origin: RecordOrigin, position: number, cursor: RecordCursor): InputRecord {
+    const record = new InputRecord(origin, position, cursor)
+    record.decodeLater(this)
     record.timestampMs = cursor.timestampMs
     return record
   }
@@ -66,12 +80,15 @@ export class RecordReader {
     record.mergeTimeMs = mergeTimeMs(watermarkBeforeMs, eventTimeMs, this.spec.outOfOrdernessMs)
   }
 
-  private decode(record: InputRecord, cursor: RecordCursor): void {
-    const { buffer, keyStart, keyEnd, valueStart, valueEnd } = cursor
+  /** Fills in key and value, or the failure. `RetriableError` where something has to be fetched first. */
+  decode(record: InputRecord): void {
+    const { buffer, keyStart, keyEnd, valueStart, valueEnd } = record
     try {
       if (keyEnd >= 0) record.key = this.spec.key.deserialize(buffer, keyStart, keyEnd)
       if (valueEnd >= 0) record.value = this.spec.value.deserialize(buffer, valueStart, valueEnd)
     } catch (error) {
+      // Not the record's fault, and what was not fetched is by the next attempt.
+      if (error instanceof RetriableError) throw error
       record.failure = { stage: this.spec.stage, error: unreadable(error) }
     }
   }

@@ -24,6 +24,7 @@ export class RepartitionChannel implements InputChannel {
   private taken: number
   private ended: ChannelEnd | undefined
   private silent = false
+  private withinSource: boolean
   private waitingBytes = 0
   /** Items below this offset are in the queue or taken already: they are passed over when read again. */
   private queuedThrough: number
@@ -40,6 +41,7 @@ export class RepartitionChannel implements InputChannel {
     this.taken = state.takenThrough
     this.queuedThrough = state.takenThrough
     this.endArrivedOf = state.endedRun
+    this.withinSource = state.withinSource
     if (state.endedRun > 0) this.ended = { run: state.endedRun, flush: state.endedWithFlush }
   }
 
@@ -89,10 +91,16 @@ export class RepartitionChannel implements InputChannel {
     return this.waitingBytes
   }
 
+  get isWithinSource(): boolean {
+    const head = this.peek()
+    return this.withinSource && (head === undefined || head.position < this.sourcePosition)
+  }
+
   get state(): RepartitionChannelState {
     return {
       position: this.sourcePosition,
       takenThrough: this.taken,
+      withinSource: this.withinSource,
       endedRun: this.ended?.run ?? 0,
       endedWithFlush: this.ended?.flush ?? false,
     }
@@ -108,9 +116,10 @@ export class RepartitionChannel implements InputChannel {
     return this.droppedFrom !== undefined && this.queueStart === this.queue.length
   }
 
-  /** Reading has gone back far enough: dropped items come again. */
+  /** Reading has gone back far enough: dropped items come again. An end marker behind them has to arrive once more. */
   rewound(): void {
     if (this.droppedFrom === undefined) return
+    this.endArrivedOf = this.ended?.run ?? 0
     this.queuedThrough = this.droppedFrom
     this.droppedFrom = undefined
   }
@@ -139,6 +148,7 @@ export class RepartitionChannel implements InputChannel {
       if (this.ended?.flush === true && this.ended.run === this.presentRun) return undefined
       if (!('marker' in item)) {
         this.progress.advance(this.origin.channel, item.watermarkBeforeMs)
+        item.decodeNow()
         return item
       }
       this.apply(item)
@@ -156,6 +166,7 @@ export class RepartitionChannel implements InputChannel {
     this.sourcePosition = record.position + 1
     this.taken = record.readOffset + 1
     this.silent = false
+    this.withinSource = true
     this.shift()
   }
 
@@ -163,6 +174,7 @@ export class RepartitionChannel implements InputChannel {
     this.progress.advance(this.origin.channel, marker.watermarkMs)
     this.sourcePosition = Math.max(this.sourcePosition, marker.position)
     this.taken = readOffset + 1
+    this.withinSource = false
     if (marker.kind === 'watermark') this.silent = false
     if (marker.kind === 'idle') this.silent = true
     if (marker.kind === 'end') this.ended = { run: marker.run, flush: false }

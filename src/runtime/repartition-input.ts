@@ -1,10 +1,13 @@
 import { RecordCursor } from '../log/record-cursor.ts'
+import { findHeader } from '../log/record-headers.ts'
 import type { FetchedChunk } from '../log/log.ts'
 import { assert } from '../assert.ts'
 import { decodeCarried, type Carried } from './carried-header.ts'
 import { CARRIED } from './header-names.ts'
 import type { RecordReader } from './record-reader.ts'
 import type { RepartitionChannel } from './repartition-channel.ts'
+
+const CARRIED_BYTES = Buffer.from(CARRIED)
 
 /**
  * One partition of a repartition topic: sorts what is read into the channels of its origins.
@@ -16,7 +19,8 @@ import type { RepartitionChannel } from './repartition-channel.ts'
  */
 export class RepartitionInput {
   private readonly channels: readonly RepartitionChannel[]
-  private readonly reader: RecordReader
+  /** How its records are decoded. */
+  readonly reader: RecordReader
   private readonly maxHeldBytes: number
   private readonly cursor = new RecordCursor()
   private readThrough: number
@@ -84,10 +88,9 @@ export class RepartitionInput {
   }
 
   private addRecord(cursor: RecordCursor): void {
-    const headers = cursor.headers()
-    const own = headers.find(({ key }) => key === CARRIED)
-    assert(own?.value, 'every record of a repartition topic carries where it comes from')
-    const carried: Carried = decodeCarried(own.value)
+    const own = cursor.hasHeaders ? findHeader(cursor.buffer, cursor.headersAt, CARRIED_BYTES) : undefined
+    assert(own !== undefined, 'every record of a repartition topic carries where it comes from')
+    const carried: Carried = decodeCarried(own)
     const channel = this.channels[carried.origin]
     assert(channel !== undefined, 'the origin of a repartition record is known from metadata')
     if (carried.kind !== 'record') {
@@ -95,8 +98,7 @@ export class RepartitionInput {
       return
     }
     if (channel.knows(cursor.offsetNumber)) return
-    const visible = headers.filter((header) => header !== own)
-    const record = this.reader.readCarried(channel.origin, carried.position, cursor, visible)
+    const record = this.reader.readCarried(channel.origin, carried.position, cursor)
     record.watermarkBeforeMs = carried.watermarkMs
     record.mergeTimeMs = carried.mergeTimeMs
     channel.add(record)

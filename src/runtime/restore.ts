@@ -8,14 +8,11 @@
 import type { Clock } from '../clock.ts'
 import { CorruptedStateError, StateMismatchError } from '../errors.ts'
 import type { Log, Offset, TopicDescription, TopicPartition } from '../log/log.ts'
-import type { RecordCursor } from '../log/record-cursor.ts'
-import type { BackendWrite, StateBackend, StateDirectory } from '../state/backend.ts'
-import { seal } from '../state/envelope.ts'
-import { backendPrefix } from '../state/managed-store.ts'
+import type { StateBackend, StateDirectory } from '../state/backend.ts'
 import { differencesBetween, type Fingerprint } from '../topology/fingerprint.ts'
 import { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from './checkpoint.ts'
+import { replayChangelog } from './changelog-replay.ts'
 import type { ChangelogPosition, CommitEntry } from './commit-entry.ts'
-import { readRange } from './commit-log.ts'
 
 /** A store's changelog as a restore sees it. */
 export interface Changelog extends TopicPartition {
@@ -55,7 +52,8 @@ export interface RestoredState {
   readonly positions: Readonly<Record<string, ChangelogPosition>>
 }
 
-const WRITE_ENTRIES = 4_000
+/** In place of a commit's number, in checkpoints on the way; a task's first commit may be number 0. */
+const BETWEEN_COMMITS = -1
 
 /** Opens the state and restores it. `StateMismatchError` when it belongs to something else. */
 export async function restoreState(spec: RestoreSpec): Promise<RestoredState> {
@@ -183,34 +181,19 @@ async function restoreStore(
 ): Promise<number> {
   const { store, description, end } = changelog
   const from = BigInt(restored.get(store)!.offset)
-  const prefix = backendPrefix(store)
-  // Later entries of a key replace earlier ones before they are written.
-  let pending = new Map<string, BackendWrite>()
-  let replayed = 0
-  let position = from
-  const write = async (): Promise<void> => {
-    restored.set(store, { topicId: description.topicId, offset: String(position) })
-    // Between two commits: no commit's number.
-    await backend.write([...pending.values()], checkpointOf(spec, 0, Object.fromEntries(restored)))
-    pending = new Map()
-    spec.onProgress({ store, restored: position - from, total: end - from })
-  }
-  const take = (cursor: RecordCursor): void => {
-    replayed++
-    const key = Buffer.concat([prefix, cursor.key()!])
-    const value = cursor.value()
-    pending.set(key.toString('latin1'), {
-      key,
-      value: value === null ? null : seal(key, cursor.timestampMs, value),
-    })
-  }
-  while (position < end) {
-    const next = position + BigInt(WRITE_ENTRIES) < end ? position + BigInt(WRITE_ENTRIES) : end
-    await readRange(spec.log, changelog, position, next, take)
-    position = next
-    await write()
-  }
-  return replayed
+  return replayChangelog({
+    log: spec.log,
+    backend,
+    changelog,
+    store,
+    from,
+    end,
+    checkpointAt(position) {
+      restored.set(store, { topicId: description.topicId, offset: String(position) })
+      return checkpointOf(spec, BETWEEN_COMMITS, Object.fromEntries(restored))
+    },
+    onWritten: (position) => spec.onProgress({ store, restored: position - from, total: end - from }),
+  })
 }
 
 function checkpointOf(

@@ -5,8 +5,8 @@ const FIRST_BACKOFF_MS = 50
 const BACKOFF_MS_MAX = 2_000
 
 /**
- * Calls `work` again while it fails with `RetriableError`, with growing pauses, for about `withinMs`; then gives up. The
- * pauses vary by chance, so that instances that got into each other's way do not do so again.
+ * Calls `work` again while it fails with `RetriableError`, with growing pauses, for about `withinMs`; then gives up.
+ * The pauses vary by chance, so that instances that got into each other's way do not do so again.
  */
 export async function withRetries<T>(
   { clock, random }: { readonly clock: Clock; readonly random: Random },

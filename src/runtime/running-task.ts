@@ -5,6 +5,7 @@ import type { Fingerprint } from '../topology/fingerprint.ts'
 import { encodeCheckpoint } from './checkpoint.ts'
 import { commitKey } from './task-inputs-builder.ts'
 import type { ChangelogPosition, CommitEntry } from './commit-entry.ts'
+import type { Counts } from './counters.ts'
 import { repartitionTopic } from './internal-topics.ts'
 import { RecordCollector } from './record-collector.ts'
 import type { StreamTask } from './task.ts'
@@ -33,6 +34,7 @@ export class RunningTask {
   private positions: Readonly<Record<string, ChangelogPosition>>
   private committedId: number
   private committedOffsets: CommitEntry['offsets'] = {}
+  private committedCounts: Counts
   private flushedId: number
   private flushedAtMs: number
   private flushing: Promise<void> | undefined
@@ -46,7 +48,13 @@ export class RunningTask {
     this.committedId = this.commitId
     this.flushedId = this.commitId
     this.positions = spec.positions
+    this.committedCounts = spec.task.parts.counters.snapshot()
     this.flushedAtMs = spec.clock.monotonic()
+  }
+
+  /** The newest commit that succeeded, here or where the task was before: its number, 0 for none, and its counts. */
+  get newestCommit(): { readonly commitId: number; readonly counts: Counts } {
+    return { commitId: this.committedId, counts: this.committedCounts }
   }
 
   /** Next offset of each input, in the partition the task reads. */
@@ -107,6 +115,7 @@ export class RunningTask {
           watermarkMs: task.inputs.progress.watermarkMs(number),
           position: input.state?.position ?? input.position,
           takenThrough: own.takenThrough,
+          withinSource: own.withinSource,
           endedRun: own.endedRun,
           endedWithFlush: own.endedWithFlush,
           idle: task.inputs.isIdle(number),
@@ -117,6 +126,7 @@ export class RunningTask {
       changelogs: this.positions,
       counts: task.parts.counters.snapshot(),
       finishedRun: task.finishedRun,
+      replayedDecisions: task.parts.replay?.appliedCount ?? 0,
       decisions,
     }
   }
@@ -134,6 +144,7 @@ export class RunningTask {
   /** The commit of this entry has succeeded. */
   committed(entry: CommitEntry): void {
     this.committedOffsets = entry.offsets
+    this.committedCounts = entry.counts
     this.positions = entry.changelogs
     this.committedId = entry.commitId
     this.task.parts.stores.transaction.committed()
@@ -187,4 +198,4 @@ export class RunningTask {
 }
 
 /** What a source channel has to say about being behind a repartition. */
-const SOURCE_STATE = { takenThrough: 0, endedRun: 0, endedWithFlush: false } as const
+const SOURCE_STATE = { takenThrough: 0, withinSource: false, endedRun: 0, endedWithFlush: false } as const

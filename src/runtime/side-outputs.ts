@@ -1,25 +1,15 @@
 /** How records that cannot be worked, or come too late, are kept: dead letters and the late side output. */
-import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { RecordHeader } from '../log/record-batch-builder.ts'
 import type { LateReason } from '../time/lateness.ts'
+import { fitDeadLetter, type DeadLetter } from './dead-letter.ts'
 import { DEAD_LETTER, LATE } from './header-names.ts'
 import type { InputRecord, StageFailure } from './input-record.ts'
 
-/** A value that would not fit into the dead-letter topic is cut to this many bytes. */
-const CUT_VALUE_BYTES = 64 * 1024
 /** Stack traces are for reading. */
 const STACK_CHARACTERS_MAX = 4_000
 const MESSAGE_CHARACTERS_MAX = 1_000
-
-/** What is written to the dead-letter topic. */
-export interface DeadLetter {
-  readonly timestampMs: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: readonly RecordHeader[]
-}
 
 /** A window result that could not be sent on. */
 export interface FailedResult {
@@ -116,30 +106,6 @@ function errorHeaders(
     text(DEAD_LETTER.attempt, String(attempt)),
     text(DEAD_LETTER.time, String(clock.now())),
   ]
-}
-
-/** The letter, its key and value cut where it would be too large; then with headers for the value's size and SHA-256. */
-export function fitDeadLetter(letter: DeadLetter, maxRecordBytes: number): DeadLetter {
-  const { key, value, headers } = letter
-  const headerBytes = headers.reduce(
-    (sum, header) => sum + header.key.length * 3 + (header.value?.length ?? 0) + 16,
-    64,
-  )
-  if (headerBytes + (key?.length ?? 0) + (value?.length ?? 0) <= maxRecordBytes) return letter
-  const whole = value ?? Buffer.alloc(0)
-  const room = Math.max(0, maxRecordBytes - headerBytes - 512)
-  const keptKey = key === null || key.length <= room / 2 ? key : key.subarray(0, Math.floor(room / 2))
-  const keptValueBytes = Math.min(CUT_VALUE_BYTES, room - (keptKey?.length ?? 0))
-  return {
-    ...letter,
-    key: keptKey,
-    value: whole.subarray(0, Math.max(0, keptValueBytes)),
-    headers: [
-      ...headers,
-      text(DEAD_LETTER.valueBytes, String(whole.length)),
-      text(DEAD_LETTER.valueSha256, createHash('sha256').update(whole).digest('hex')),
-    ],
-  }
 }
 
 function text(key: string, value: string): RecordHeader {

@@ -14,8 +14,10 @@ export interface SourceEnd extends ChannelEnd {
 export class SourceChannel implements InputChannel {
   readonly origin: RecordOrigin
   readonly saidIdle = false
+  readonly isWithinSource = false
   readonly state = undefined
-  private readonly reader: RecordReader
+  /** How its records are decoded. */
+  readonly reader: RecordReader
   private readonly progress: InputProgress
   private readonly cursor = new RecordCursor()
   private readonly chunks: FetchedChunk[] = []

@@ -29,7 +29,9 @@ export interface TaskStatus {
   /** Where the state of whoever worked the task last is; `undefined` before the task was ever started. */
   readonly instance: string | undefined
   readonly inputs: readonly InputStatus[]
-  /** Event time of the task: the minimum over the channels that are not idle; minus infinity before the first record. */
+  /**
+   * Event time of the task: the minimum over the channels that are not idle; minus infinity before the first record.
+   */
   readonly watermarkMs: number
   readonly heldBackBy: Holdup
   /** Windows that hold anything and are not closed. */

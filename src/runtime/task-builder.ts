@@ -79,7 +79,8 @@ export function buildTask(spec: TaskSpec): StreamTask {
     entry?.closedThroughMs ?? -Infinity,
   )
   const senders = buildSenders(spec, part, taskChannels)
-  const replay = spec.decisions === undefined ? undefined : new DecisionReplay(spec.decisions)
+  const replay =
+    spec.decisions === undefined ? undefined : new DecisionReplay(spec.decisions, entry?.replayedDecisions)
   const services = servicesOf(spec, part, { unit, counters, collector, stores, closer })
   const pipeline = new Pipeline(part, topology, sinksOf(spec, services, senders))
   const parts: TaskParts = {

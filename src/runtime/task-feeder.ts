@@ -1,7 +1,15 @@
 /** Between the reader and the tasks of a worker: who reads what, from where, and how much may wait. */
 import { FatalError, RetriableError } from '../errors.ts'
-import { partitionKey, type LogReader, type PollResult, type TopicPartition } from '../log/log.ts'
+import {
+  partitionKey,
+  type FetchedChunk,
+  type LogReader,
+  type PollResult,
+  type TopicPartition,
+} from '../log/log.ts'
 import { repartitionTopic } from './internal-topics.ts'
+import type { InputLookup } from './input-lookup.ts'
+import type { RecordReader } from './record-reader.ts'
 import type { RunningTask } from './running-task.ts'
 
 interface Feed {
@@ -13,16 +21,26 @@ interface Feed {
   paused: boolean
 }
 
+interface Input {
+  readonly reader: RecordReader
+  readonly heldBytes: number
+  readonly fetchPosition: number
+}
+
 export class TaskFeeder {
   private readonly reader: LogReader
   private readonly applicationId: string
   private readonly maxWaitingBytes: number
+  private readonly lookup: InputLookup
   private readonly feeds = new Map<string, Feed>()
+  /** Aborted when the feeds of the moment are given up. */
+  private feeding = new AbortController()
 
-  constructor(reader: LogReader, applicationId: string, maxWaitingBytes: number) {
+  constructor(reader: LogReader, applicationId: string, maxWaitingBytes: number, lookup: InputLookup) {
     this.reader = reader
     this.applicationId = applicationId
     this.maxWaitingBytes = maxWaitingBytes
+    this.lookup = lookup
   }
 
   /** Reads the inputs of a task from where it stands. */
@@ -36,8 +54,26 @@ export class TaskFeeder {
 
   /** Reads for nobody any more. */
   clear(): void {
+    this.feeding.abort()
+    this.feeding = new AbortController()
     for (const { partition } of this.feeds.values()) this.reader.unassign(partition)
     this.feeds.clear()
+  }
+
+  /**
+   * What was read, once everything is there that decoding it takes. Chunks for tasks that are given up meanwhile are
+   * left out: whoever reads that input next reads them again.
+   */
+  async prepare({ chunks, failures }: PollResult): Promise<PollResult> {
+    const { signal } = this.feeding
+    const ready: FetchedChunk[] = []
+    for (const chunk of chunks) {
+      const feed = this.feeds.get(partitionKey(chunk.partition))
+      if (feed === undefined) continue
+      const { reader } = this.inputOf(feed)
+      if (!reader.looksUp || (await this.lookup.prepare(chunk, reader, signal))) ready.push(chunk)
+    }
+    return { chunks: ready, failures }
   }
 
   /**
@@ -86,7 +122,7 @@ export class TaskFeeder {
     if (position !== undefined) this.reader.assign(partition, BigInt(position))
   }
 
-  private inputOf({ running, input }: Feed): { readonly heldBytes: number; readonly fetchPosition: number } {
+  private inputOf({ running, input }: Feed): Input {
     const { sources, repartitions } = running.task.parts.built
     return (sources.get(input) ?? repartitions.get(input))!
   }

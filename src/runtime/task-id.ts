@@ -11,6 +11,6 @@ export function taskName({ subTopology, partition }: TaskId): string {
 
 /** The task of a name made by `taskName`; `undefined` for any other text. */
 export function parseTaskName(name: string): TaskId | undefined {
-  const match = /^(\d{1,9})_(\d{1,9})$/.exec(name)
+  const match = /^(0|[1-9]\d{0,8})_(0|[1-9]\d{0,8})$/.exec(name)
   return match === null ? undefined : { subTopology: Number(match[1]), partition: Number(match[2]) }
 }

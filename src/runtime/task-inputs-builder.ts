@@ -66,6 +66,7 @@ export function buildInputs(spec: InputsSpec): BuiltInputs {
     const made = new RepartitionChannel(origin, progress, {
       position: state?.position ?? 0,
       takenThrough: state?.takenThrough ?? 0,
+      withinSource: state?.withinSource ?? false,
       endedRun: state?.endedRun ?? 0,
       endedWithFlush: state?.endedWithFlush ?? false,
     })

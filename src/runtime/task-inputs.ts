@@ -68,10 +68,7 @@ export class TaskInputs {
     this.lastTaken = record
   }
 
-  /**
-   * Whether the record taken last and the next one of its channel come of the same source record. Positions cannot tell
-   * them apart, so nothing is decided between them.
-   */
+  /** Whether the record taken last and the next one of its channel come of the same source record. */
   get isWithinSource(): boolean {
     const { lastTaken } = this
     if (lastTaken === undefined) return false
@@ -83,6 +80,7 @@ export class TaskInputs {
     const { replay } = this
     if (replay?.next === undefined) return undefined
     for (const channel of this.channels) channel.peek()
+    if (this.channels.some(({ isWithinSource }) => isWithinSource)) return undefined
     const due = replay.isDue((channel) => BigInt(this.channels[channel]!.position))
     return due ? replay.next : undefined
   }
@@ -100,11 +98,17 @@ export class TaskInputs {
     return this.replay?.next !== undefined
   }
 
-  /** Decides, now, that a channel is idle. */
-  decideIdle(channel: number): void {
-    if (this.idle[channel] === 1 || this.isReplaying) return
+  /** Decides, now, that a channel is idle. False where that is not possible now, or known. */
+  decideIdle(channel: number): boolean {
+    if (this.idle[channel] === 1 || !this.mayDecide) return false
     this.decisions.push({ kind: 'idle', channel, positions: this.positions() })
     this.setIdle(channel)
+    return true
+  }
+
+  /** Whether positions can tell where a decision is taken. */
+  private get mayDecide(): boolean {
+    return !this.isReplaying && !this.channels.some(({ isWithinSource }) => isWithinSource)
   }
 
   /** Decides, now, about the channels whose senders say that they are silent. True when one was decided. */
@@ -167,7 +171,9 @@ export class TaskInputs {
 
   private headOf(channel: InputChannel): InputRecord | undefined {
     const head = channel.peek()
-    if (head === undefined || this.isHeld(channel, head)) return undefined
+    // What an idle channel delivers waits until it is taken back.
+    if (head === undefined || this.idle[channel.origin.channel] === 1) return undefined
+    if (this.isHeld(channel, head)) return undefined
     return head
   }
 
@@ -208,7 +214,9 @@ export class TaskInputs {
 
   /** Whether a channel stands at the next decision of a replay: what follows belongs behind it. */
   private isAtDecision(channel: InputChannel): boolean {
-    return this.replay !== undefined && this.replay.holds(channel.origin.channel, BigInt(channel.position))
+    const { replay } = this
+    if (replay === undefined || channel.isWithinSource) return false
+    return replay.holds(channel.origin.channel, BigInt(channel.position))
   }
 
   private nextAsItComes(): InputRecord | undefined {
@@ -226,11 +234,13 @@ export class TaskInputs {
 
   /** Takes idle channels that deliver again back in, and records where. */
   private resumeIdle(): void {
-    if (this.isReplaying) return
+    if (!this.mayDecide) return
     for (let number = 0; number < this.channels.length; number++) {
       if (this.idle[number] === 0) continue
       const channel = this.channels[number]!
-      if (!channel.hasSpoken) continue
+      // Behind the last decision of a replay a marker may come that live came before it: only a record is news.
+      const hasSpoken = this.replay === undefined ? channel.hasSpoken : channel.peek() !== undefined
+      if (!hasSpoken) continue
       this.setActive(number)
       const closedThroughMs = this.closedThroughMs()
       this.decisions.push({ kind: 'resumed', channel: number, positions: this.positions(), closedThroughMs })

@@ -33,6 +33,13 @@ export type ProcessOutcome =
   /** `loadWindows` is needed before anything else. */
   | 'needs-load'
 
+interface ClosingAll {
+  readonly cause: 'flush' | 'silence'
+  /** How far windows have closed afterwards, at least. */
+  readonly throughMs: number
+}
+
+/** One task; driven by its worker, never by itself. */
 export class StreamTask {
   readonly id: TaskId
   readonly name: string
@@ -43,7 +50,7 @@ export class StreamTask {
   private readonly replay: DecisionReplay | undefined
   private currentState: TaskState = 'created'
   /** All open windows are being closed, by this. */
-  private closingAll: 'flush' | 'silence' | undefined
+  private closingAll: ClosingAll | undefined
   /** Bounded run under way in which this task still has to reach its end. */
   private run: ChannelEnd | undefined
   private runFinished: number
@@ -139,8 +146,8 @@ export class StreamTask {
   closeAfterSilence(): void {
     if (this.closingAll !== undefined || this.inputs.isReplaying) return
     if (this.closer.operators.every(({ nextCloseMs }) => nextCloseMs === Infinity)) return
-    this.inputs.decisions.push({ kind: 'silence', positions: this.inputs.positions() })
-    this.closingAll = 'silence'
+    this.inputs.decisions.push({ kind: 'silence', positions: this.inputs.positions(), ...this.closedBy() })
+    this.closeAllBy('silence')
   }
 
   /** Brings the windows into memory that could not be closed without. */
@@ -178,7 +185,7 @@ export class StreamTask {
     const due = inputs.dueDecision
     if (due !== undefined) {
       inputs.applyDue(due)
-      if (due.kind === 'flush' || due.kind === 'silence') this.closingAll = due.kind
+      if (due.kind === 'flush' || due.kind === 'silence') this.closeAllBy(due.kind, due.closedThroughMs)
       return true
     }
     if (inputs.isReplaying) return inputs.noteEnds()
@@ -190,8 +197,8 @@ export class StreamTask {
     const { inputs } = this
     const found = inputs.noteEnds()
     if (!inputs.allEnded) return found
-    inputs.decisions.push({ kind: 'flush', run: run.run, positions: inputs.positions() })
-    this.closingAll = 'flush'
+    inputs.decisions.push({ kind: 'flush', run: run.run, positions: inputs.positions(), ...this.closedBy() })
+    this.closeAllBy('flush')
     return true
   }
 
@@ -202,8 +209,17 @@ export class StreamTask {
     return false
   }
 
-  private closeAll(cause: 'flush' | 'silence'): 'done' | 'retry' | 'needs-load' {
-    const outcome = this.closer.closeAll(this.inputs.progress.maximumMs, cause)
+  /** How far windows will have closed when all are: everything that any input has reached. */
+  private closedBy(): { closedThroughMs: number } {
+    return { closedThroughMs: Math.max(this.closer.closedThroughMs, this.inputs.progress.maximumMs) }
+  }
+
+  private closeAllBy(cause: 'flush' | 'silence', throughMs = this.closedBy().closedThroughMs): void {
+    this.closingAll = { cause, throughMs }
+  }
+
+  private closeAll({ cause, throughMs }: ClosingAll): 'done' | 'retry' | 'needs-load' {
+    const outcome = this.closer.closeAll(throughMs, cause)
     this.changedSinceCommit = true
     if (outcome !== 'done') return outcome
     this.closingAll = undefined

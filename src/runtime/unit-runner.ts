@@ -7,7 +7,7 @@ import { backoffMs, type ErrorPolicy, type RetryPolicy } from '../topology/error
 import type { Counters } from './counters.ts'
 import type { StageFailure } from './input-record.ts'
 import type { RecordCollector } from './record-collector.ts'
-import type { DeadLetter } from './side-outputs.ts'
+import type { DeadLetter } from './dead-letter.ts'
 import type { Unit } from './unit.ts'
 
 export type UnitOutcome =

@@ -1,5 +1,6 @@
 /** Joins the group of an application as a worker: what it tells of itself, and how the leader hands out tasks. */
 import type { GroupMember, GroupMembership } from '../log/log.ts'
+import { sourceTopicsOf } from '../topology/topology.ts'
 import type { Application } from './application.ts'
 import {
   assignTasks,
@@ -22,11 +23,13 @@ export async function joinWorkerGroup(
   application: Application,
   listener: WorkerListener,
 ): Promise<GroupMembership> {
-  const { log, config, directory, tasks } = application
+  const { log, config, directory, tasks, topology } = application
   // What is on disk now; later it is what this worker works.
   const stored = new Set(await directory.tasks())
   return log.joinGroup({
     groupId: config.applicationId,
+    // Offsets of topics that a group does not name expire after 7 days, although it has members.
+    topics: sourceTopicsOf(topology),
     sessionTimeoutMs: config.sessionTimeoutMs,
     rebalanceTimeoutMs: config.rebalanceTimeoutMs,
     metadata() {

@@ -17,6 +17,7 @@ import type { Application } from './application.ts'
 import { decodeAssignment } from './assignment.ts'
 import { CommitScheduler } from './commit-scheduler.ts'
 import { IdleWatch } from './idle-watch.ts'
+import { InputLookup } from './input-lookup.ts'
 import { joinWorkerGroup } from './worker-membership.ts'
 import type { RunningTask } from './running-task.ts'
 import { TaskFeeder } from './task-feeder.ts'
@@ -68,11 +69,12 @@ export class Worker {
 
   constructor(application: Application) {
     this.application = application
-    const { log, clock, config, stopsAtEnd } = application
+    const { log, clock, random, config, stopsAtEnd } = application
     this.clock = clock
     this.wake = new Wake(clock)
     this.reader = log.reader({ prefetchBytes: config.inputBufferBytes })
-    this.feeder = new TaskFeeder(this.reader, config.applicationId, config.inputBufferBytes)
+    const lookup = new InputLookup({ clock, random, onRetry: (error) => this.tell(error) })
+    this.feeder = new TaskFeeder(this.reader, config.applicationId, config.inputBufferBytes, lookup)
     this.commits = new CommitScheduler(application, this.wake)
     this.idleWatch =
       config.idleTimeoutMs === null || stopsAtEnd
@@ -131,6 +133,7 @@ export class Worker {
   private async workOnce(): Promise<boolean> {
     try {
       const busy = await this.workTasks()
+      this.idleWatch?.look()
       this.feeder.regulate(this.starved)
       this.failure ??= this.commits.takeFailure()
       if (this.failure !== undefined) return false
@@ -150,10 +153,13 @@ export class Worker {
   private async workTasks(): Promise<boolean> {
     let busy = false
     this.starved.clear()
+    // What the next commit takes has its limit too, however long the one on its way takes.
+    if (this.commits.isFull(this.running.values())) return false
+    const slice = this.sliceRecords()
     for (const running of this.running.values()) {
       // While a rebalance is under way tasks only wait for what becomes of them.
       if (running.task.state !== 'running') continue
-      const outcome = running.task.process(SLICE_RECORDS)
+      const outcome = running.task.process(slice)
       if (outcome === 'more') busy = true
       if (outcome === 'starved') this.starved.add(running)
       if (outcome === 'needs-load') {
@@ -165,6 +171,12 @@ export class Worker {
       }
     }
     return busy
+  }
+
+  /** All tasks together stay about within the records of one commit. */
+  private sliceRecords(): number {
+    const share = Math.ceil(this.application.config.commitRecords / Math.max(1, this.running.size))
+    return Math.min(SLICE_RECORDS, share)
   }
 
   private async checkIdle(): Promise<boolean> {
@@ -190,7 +202,7 @@ export class Worker {
       this.feeder.distribute(polled)
       if (polled.chunks.length > 0) this.wake.signal()
     }
-    this.polling ??= this.reader.poll(POLL_WAIT_MS).then(
+    this.polling ??= this.poll().then(
       (result) => {
         this.polled = result
         this.polling = undefined
@@ -202,6 +214,10 @@ export class Worker {
         this.wake.signal()
       },
     )
+  }
+
+  private async poll(): Promise<PollResult> {
+    return this.feeder.prepare(await this.reader.poll(POLL_WAIT_MS))
   }
 
   private sleepMs(): number {

@@ -4,8 +4,8 @@ import {
   type FixedKeyProcessorContext,
   type KeyValueStore,
 } from '../index.ts'
-import { sameContent, type Reading } from './reading.ts'
-import type { ReadingContent } from './reading-content.ts'
+import { contentFingerprint } from './content-fingerprint.ts'
+import type { Reading } from './reading.ts'
 
 /** The counter of readings dropped as duplicates. */
 export const DUPLICATES = 'duplicates'
@@ -17,7 +17,7 @@ export const DUPLICATES = 'duplicates'
  */
 export class Deduplicate implements FixedKeyProcessor<string, Reading, Reading> {
   private readonly storeName: string
-  private seen!: KeyValueStore<string, ReadingContent>
+  private seen!: KeyValueStore<string, number>
   private countDuplicate!: () => void
 
   constructor(storeName: string) {
@@ -32,10 +32,11 @@ export class Deduplicate implements FixedKeyProcessor<string, Reading, Reading> 
 
   process({ value }: { readonly value: Reading }, context: FixedKeyProcessorContext<Reading>): void {
     const before = this.seen.get(value.eventId)
+    const content = contentFingerprint(value)
     if (before === undefined) {
-      this.seen.put(value.eventId, value)
+      this.seen.put(value.eventId, content)
       context.forward(value)
-    } else if (sameContent(before, value)) {
+    } else if (before === content) {
       this.countDuplicate()
     } else {
       throw new RecordError('EVENT_ID_CONFLICT', `event id ${value.eventId} came before with another content`)

@@ -109,20 +109,6 @@ export function isDeviated(temperature: number, range: ValidRange): boolean {
   return temperature < range.low || temperature > range.high
 }
 
-/**
- * Whether two readings of one event id say the same: sensor, time, temperature, status, synthetic. If not,
- * the later one is not a duplicate but a conflict.
- */
-export function sameContent(a: Omit<Reading, 'eventId'>, b: Omit<Reading, 'eventId'>): boolean {
-  return (
-    a.sensorId === b.sensorId &&
-    a.timestamp === b.timestamp &&
-    a.temperature === b.temperature &&
-    a.status === b.status &&
-    (a.synthetic === true) === (b.synthetic === true)
-  )
-}
-
 /** Whether `value` can be a sensor id or an event id: well-formed text of 1 to 256 characters. */
 export function isId(value: unknown): value is string {
   return (

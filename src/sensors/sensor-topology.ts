@@ -8,10 +8,10 @@ import {
   TimeWindows,
   type Topology,
 } from '../index.ts'
-import { aggregateKey, aggregateSerde, toAggregate } from './aggregate.ts'
+import { aggregateKey, toAggregate } from './aggregate.ts'
 import { Deduplicate } from './deduplicate.ts'
 import { isDeviated, readingSerde, type Reading, type ValidRange } from './reading.ts'
-import { readingContentSerde } from './reading-content.ts'
+import { JSON_SENSOR_SERDES, type SensorSerdes } from './sensor-serdes.ts'
 import { addReading, emptyStatistics, statisticsSerde } from './statistics.ts'
 
 export interface SensorTopologyOptions {
@@ -52,13 +52,19 @@ const SEEN_STORE = 'seen'
  *
  * An event id is remembered for the window size and grace: a duplicate that comes later would be late for every window
  * of the reading anyway.
+ *
+ * `serdes` are those of readings and aggregates; what only the application itself reads is always written the same, so
+ * that a change of format leaves state and positions as they are.
  */
-export function sensorTopology(options: SensorTopologyOptions = SENSOR_DEFAULTS): Topology {
+export function sensorTopology(
+  options: SensorTopologyOptions = SENSOR_DEFAULTS,
+  serdes: SensorSerdes = JSON_SENSOR_SERDES,
+): Topology {
   const builder = new StreamsBuilder()
   const source = builder.stream<string, Reading>(options.readingsTopic, {
     name: 'readings',
     key: Serdes.string(),
-    value: readingSerde,
+    value: serdes.reading,
     timestamp: eventTimeOf,
   })
   const keyed = options.rekey
@@ -75,7 +81,7 @@ export function sensorTopology(options: SensorTopologyOptions = SENSOR_DEFAULTS)
       Stores.keyValueStore({
         name: SEEN_STORE,
         key: Serdes.string(),
-        value: readingContentSerde,
+        value: Serdes.double(),
         ttlMs: options.windowMs + options.graceMs,
         ranges: false,
       }),
@@ -86,7 +92,7 @@ export function sensorTopology(options: SensorTopologyOptions = SENSOR_DEFAULTS)
     : keyed
   const windows = TimeWindows.ofSizeAndGrace(options.windowMs, options.graceMs).advanceBy(options.advanceMs)
   readings
-    .groupByKey({ key: Serdes.string(), value: readingSerde })
+    .groupByKey({ key: Serdes.string(), value: serdes.late })
     .windowedBy(windows, { lateTopic: options.lateTopic })
     .emitStrategy(options.emit === 'close' ? EmitStrategy.onWindowClose() : EmitStrategy.onWindowUpdate())
     .aggregate(
@@ -108,7 +114,7 @@ export function sensorTopology(options: SensorTopologyOptions = SENSOR_DEFAULTS)
     .to(options.aggregatesTopic, {
       name: 'aggregates',
       key: Serdes.string(),
-      value: aggregateSerde,
+      value: serdes.aggregate,
       partitionBy: (_key, aggregate) => aggregate.sensorId,
     })
   return builder.build()

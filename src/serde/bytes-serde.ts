@@ -19,5 +19,5 @@ export const bytesSerde: Serde<Buffer> = {
     return value
   },
   deserialize: (buffer, start, end) => Buffer.from(buffer.subarray(start, end)),
-  sizeBound: (value) => value.length,
+  sizeBound: (value) => (Buffer.isBuffer(value) ? value.length : Infinity),
 }

@@ -133,8 +133,8 @@ export function jsonSizeBound(value: unknown): number {
 }
 
 function boundOf(value: unknown, depth: number): number {
-  if (typeof value === 'string') return 6 * value.length + 2
-  if (typeof value === 'number') return NUMBER_SIZE_MAX
+  if (typeof value === 'string') return isWellFormed(value) ? 6 * value.length + 2 : Infinity
+  if (typeof value === 'number') return Number.isFinite(value) ? NUMBER_SIZE_MAX : Infinity
   if (typeof value === 'boolean' || value === null) return 5
   if (typeof value !== 'object' || depth > MAX_DEPTH) return Infinity
   let bound = 2
@@ -143,7 +143,7 @@ function boundOf(value: unknown, depth: number): number {
   } else if (isPlainObject(value)) {
     for (const key of Object.keys(value)) {
       const member = value[key]
-      if (member !== undefined) bound += 6 * key.length + 4 + boundOf(member, depth + 1)
+      if (member !== undefined) bound += boundOf(key, depth) + 2 + boundOf(member, depth + 1)
     }
   } else {
     return Infinity

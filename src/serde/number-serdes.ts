@@ -27,14 +27,14 @@ export const doubleSerde: Serde<number> = {
     requireSize('double', 8, end - start)
     return buffer.readDoubleBE(start)
   },
-  sizeBound: () => 8,
+  sizeBound: (value) => (typeof value === 'number' ? 8 : Infinity),
 }
 
 /** Signed 64-bit integers as `bigint` in 8 bytes, as Kafka's `LongSerializer`. */
 export const int64Serde: Serde<bigint> = {
   name: 'int64',
   serialize(value) {
-    if (typeof value !== 'bigint' || value < INT64_MIN || value > INT64_MAX) {
+    if (!isInt64(value)) {
       throw unwritable('int64', 'a bigint between -2^63 and 2^63 - 1', value)
     }
     const bytes = Buffer.allocUnsafe(8)
@@ -45,15 +45,14 @@ export const int64Serde: Serde<bigint> = {
     requireSize('int64', 8, end - start)
     return buffer.readBigInt64BE(start)
   },
-  sizeBound: () => 8,
+  sizeBound: (value) => (isInt64(value) ? 8 : Infinity),
 }
 
 /** Signed 32-bit integers in 4 bytes, as Kafka's `IntegerSerializer`. */
 export const int32Serde: Serde<number> = {
   name: 'int32',
   serialize(value) {
-    if (typeof value !== 'number' || (value | 0) !== value)
-      throw unwritable('int32', 'an integer between -2^31 and 2^31 - 1', value)
+    if (!isInt32(value)) throw unwritable('int32', 'an integer between -2^31 and 2^31 - 1', value)
     const bytes = Buffer.allocUnsafe(4)
     bytes.writeInt32BE(value, 0)
     return bytes
@@ -62,7 +61,15 @@ export const int32Serde: Serde<number> = {
     requireSize('int32', 4, end - start)
     return buffer.readInt32BE(start)
   },
-  sizeBound: () => 4,
+  sizeBound: (value) => (isInt32(value) ? 4 : Infinity),
+}
+
+function isInt64(value: unknown): boolean {
+  return typeof value === 'bigint' && value >= INT64_MIN && value <= INT64_MAX
+}
+
+function isInt32(value: unknown): boolean {
+  return typeof value === 'number' && (value | 0) === value
 }
 
 function requireSize(name: string, expected: number, actual: number): void {

@@ -19,7 +19,28 @@ export interface Serde<T> {
   deserialize(buffer: Buffer, start: number, end: number): T
   /**
    * An upper bound of the encoded size in bytes, cheap to find. Where it is missing, or above the size limit,
-   * the value is encoded to know.
+   * the value is encoded to know. `Infinity` for a value that `serialize` might refuse: then it is encoded, and
+   * refused while what wrote it can still be undone.
    */
   sizeBound?(value: T): number
+  /** What reading needs from elsewhere first; missing where bytes are all it takes. */
+  readonly lookup?: Lookup
+}
+
+/**
+ * What bytes name but do not contain, such as the schema they were written with. Reading stays synchronous: the
+ * runtime asks `missing` of what it has fetched, and has `fetch` done, before it hands any of it on.
+ */
+export interface Lookup {
+  /**
+   * Whether the bytes in `[start, end)` name something that has not been fetched; that is noted for the next
+   * `fetch`. Called once for every record: synchronous, cheap, never throws.
+   */
+  missing(buffer: Buffer, start: number, end: number): boolean
+  /**
+   * Fetches what was noted. Afterwards `deserialize` either reads the bytes that named it, or throws a `RecordError`
+   * because it does not exist or is of no use. `RetriableError` where this cannot be found out now: what is noted
+   * stays noted, call again. Any other error is for good.
+   */
+  fetch(): Promise<void>
 }

@@ -4,6 +4,7 @@ import { jsonSerde, type JsonSerdeOptions } from './json-serde.ts'
 import { doubleSerde, int32Serde, int64Serde } from './number-serdes.ts'
 import type { Serde } from './serde.ts'
 import { stringSerde } from './string-serde.ts'
+import { timeWindowedSerde, type WindowedKey } from './time-windowed-serde.ts'
 
 /** Serdes by name: `Serdes.string()`, `Serdes.json<Reading>()`. All are stateless and may be shared. */
 export const Serdes = {
@@ -17,6 +18,9 @@ export const Serdes = {
   double: (): Serde<number> => doubleSerde,
   /** Kafka's Long, as `bigint`; see `int64Serde`. */
   int64: (): Serde<bigint> => int64Serde,
+  /** Keys of windowed results; see `timeWindowedSerde`. */
+  timeWindowed: <K>(inner: Serde<K>, sizeMs: number): Serde<WindowedKey<K>> =>
+    timeWindowedSerde(inner, sizeMs),
   /** Kafka's Integer; see `int32Serde`. */
   int32: (): Serde<number> => int32Serde,
 } as const

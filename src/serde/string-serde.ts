@@ -23,5 +23,5 @@ export const stringSerde: Serde<string> = {
     return value
   },
   deserialize: (buffer, start, end) => decodeUtf8('string', buffer, start, end),
-  sizeBound: (value) => 3 * value.length,
+  sizeBound: (value) => (typeof value === 'string' && isWellFormed(value) ? 3 * value.length : Infinity),
 }

@@ -13,6 +13,8 @@ export interface KeyCodec<K> {
   toText(key: K): string
   /** The key's bytes, for changelog and disk. */
   toBytes(text: string): Buffer
+  /** The same, as what the serde wrote: a string stands for its UTF-8 bytes, which spares a copy. */
+  toWritten(text: string): Buffer | string
   fromBytes(bytes: Buffer): K
   /** Orders texts as the bytes they stand for. */
   compare(a: string, b: string): number

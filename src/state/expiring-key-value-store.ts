@@ -139,7 +139,7 @@ export class ExpiringKeyValueStore<K, V> implements KeyValueStore<K, V>, Managed
       if ((index + 1) * this.bucketMs - 1 + this.ttlMs > expiredThroughMs) continue
       this.buckets.delete(index)
       for (const entry of bucket.entries) {
-        if (entry.bucket === index && this.entries.get(entry.text) === entry) this.entries.delete(entry.text)
+        if (entry.bucket === index) this.entries.delete(entry.text)
       }
       for (const chunk of bucket.chunks) this.preparing.set(chunk, null)
     }
@@ -163,10 +163,10 @@ export class ExpiringKeyValueStore<K, V> implements KeyValueStore<K, V>, Managed
     const { keys, values } = this.parts
     const writer = this.writers.get(bucket) ?? new ChunkWriter()
     this.writers.set(bucket, writer)
-    const key = keys.toBytes(text)
+    const key = keys.toWritten(text)
     const encoded = value === undefined ? null : values.serialize(value)
     // So that no chunk is larger than a single entry may be.
-    const after = writer.byteLength + key.length + (encoded?.length ?? 0) * 3
+    const after = writer.byteLength + (key.length + (encoded?.length ?? 0)) * 3
     if (after > Math.min(CHUNK_BYTES, this.parts.maxEntryBytes)) this.endChunk(bucket, writer)
     writer.add(key, timestampMs, encoded)
   }

@@ -10,6 +10,7 @@ import { Level } from 'level'
 import { codeOf, CorruptedStateError, messageOf } from '../errors.ts'
 import type { BackendWrite, StateBackend } from './backend.ts'
 import { seal, unseal } from './envelope.ts'
+import { damageInTables } from './level-tables.ts'
 
 type Database = Level<Buffer, Buffer>
 
@@ -23,6 +24,7 @@ const LEDGER_PREFIX = Buffer.from('\0ledger\0')
 const LEDGER_END = Buffer.from('\0ledger\x01')
 const FIRST_STORE_KEY = Buffer.from('\x01')
 const PAGE_ENTRIES = 1000
+const MIB = 1024 * 1024
 
 export class LevelBackend implements StateBackend {
   private readonly database: Database
@@ -48,11 +50,19 @@ export class LevelBackend implements StateBackend {
    * Opens or makes the database. `CorruptedStateError` `STATE_DAMAGED` when it cannot be trusted; then it is closed.
    */
   static async open(location: string, onClosed: () => void): Promise<LevelBackend> {
+    // Before LevelDB sees them: what it opens, it also reads.
+    const damage = await damageInTables(location)
+    if (damage !== undefined) throw damaged(location, damage)
     const database: Database = new Level(location, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
-      // Table files are mapped into memory: few open ones keep the resident size small.
+      // Table files are mapped into memory: few open ones keep the resident size small. What is read often is held by
+      // the stores, so LevelDB needs little memory of its own; there is one for each task.
       maxOpenFiles: 64,
+      writeBufferSize: MIB,
+      cacheSize: MIB,
+      // So that the tables can be checked.
+      compression: false,
     })
     try {
       await database.open()

@@ -19,12 +19,14 @@ export class StoreTransaction {
   private readonly stores: EntryOwner[] = []
   private dirty: JournaledEntry[] = []
 
-  // The undo journal of the unit being worked: parallel arrays, so that a write allocates nothing.
+  // The undo journal of the unit being worked: parallel arrays, so that a write allocates nothing, and counted instead
+  // of emptied, since setting their lengths would cost more than the writes.
   private readonly undoEntries: JournaledEntry[] = []
   private readonly undoValues: unknown[] = []
   private readonly undoTimestamps: number[] = []
   private readonly undoDirty: boolean[] = []
   private readonly undoLoaded: boolean[] = []
+  private undoCount = 0
   private dirtyMark = 0
 
   /** A store takes part; once, before its first write. */
@@ -34,13 +36,13 @@ export class StoreTransaction {
 
   /** Begins an undo unit. */
   begin(): void {
-    if (this.undoEntries.length > 0) this.clearJournal()
+    this.undoCount = 0
     this.dirtyMark = this.dirty.length
   }
 
   /** Takes back everything written since `begin`. */
   rollback(): void {
-    for (let index = this.undoEntries.length - 1; index >= 0; index--) {
+    for (let index = this.undoCount - 1; index >= 0; index--) {
       const entry = this.undoEntries[index]!
       entry.value = this.undoValues[index]
       entry.timestampMs = this.undoTimestamps[index]!
@@ -54,11 +56,12 @@ export class StoreTransaction {
 
   /** Writes an entry; `undefined` deletes. The only way an entry's value changes on the record path. */
   write(entry: JournaledEntry, value: unknown, timestampMs: number): void {
-    this.undoEntries.push(entry)
-    this.undoValues.push(entry.value)
-    this.undoTimestamps.push(entry.timestampMs)
-    this.undoDirty.push(entry.dirty)
-    this.undoLoaded.push(entry.loaded)
+    const index = this.undoCount++
+    this.undoEntries[index] = entry
+    this.undoValues[index] = entry.value
+    this.undoTimestamps[index] = entry.timestampMs
+    this.undoDirty[index] = entry.dirty
+    this.undoLoaded[index] = entry.loaded
     entry.value = value
     entry.timestampMs = timestampMs
     entry.loaded = true
@@ -109,13 +112,5 @@ export class StoreTransaction {
   /** The backend has stored what `takeFlush` gave. */
   flushed(): void {
     for (const store of this.stores) store.flushed()
-  }
-
-  private clearJournal(): void {
-    this.undoEntries.length = 0
-    this.undoValues.length = 0
-    this.undoTimestamps.length = 0
-    this.undoDirty.length = 0
-    this.undoLoaded.length = 0
   }
 }

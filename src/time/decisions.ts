@@ -14,16 +14,16 @@ export type Decision =
   /** From here on `channel` is left out: it was silent for the idle time-out. */
   | { readonly kind: 'idle'; readonly channel: number; readonly positions: Positions }
   /** `channel` delivers again and takes part from here on. */
-  | {
-      readonly kind: 'resumed'
-      readonly channel: number
-      readonly positions: Positions
-      readonly closedThroughMs: number
-    }
+  | ({ readonly kind: 'resumed'; readonly channel: number; readonly positions: Positions } & ClosedBy)
   /** All channels were silent for long: all open windows close here (`closeAfterSilenceMs`). */
-  | { readonly kind: 'silence'; readonly positions: Positions }
+  | ({ readonly kind: 'silence'; readonly positions: Positions } & ClosedBy)
   /** Bounded run number `run` ended here with flush: held records are taken, all open windows close. */
-  | { readonly kind: 'flush'; readonly run: number; readonly positions: Positions }
+  | ({ readonly kind: 'flush'; readonly run: number; readonly positions: Positions } & ClosedBy)
+
+interface ClosedBy {
+  /** The task's closed-through time when the decision had been carried out. */
+  readonly closedThroughMs: number
+}
 
 /**
  * Decisions to be applied again, in order. The next one is a barrier: `holds(channel, position)` tells that a record
@@ -58,13 +58,18 @@ export class DecisionReplay {
     )
   }
 
-  /** Windows must not close beyond this before the next resumption: that is how far they had closed by then. */
+  /** Windows must not close beyond this before the decision that says so: that is how far they had closed by then. */
   get closedThroughLimitMs(): number {
     for (let index = this.index; index < this.decisions.length; index++) {
       const decision = this.decisions[index]!
-      if (decision.kind === 'resumed') return decision.closedThroughMs
+      if (decision.kind !== 'idle') return decision.closedThroughMs
     }
     return Infinity
+  }
+
+  /** How many have been applied, those before this process included. */
+  get appliedCount(): number {
+    return this.index
   }
 
   applied(): void {

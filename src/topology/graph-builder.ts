@@ -1,4 +1,5 @@
-import { splitIntoSubTopologies } from './sub-topologies.ts'
+import { TopologyError } from '../errors.ts'
+import { circlesAmong, splitIntoSubTopologies } from './sub-topologies.ts'
 import type { StoreSpec } from './stores.ts'
 import type { Topology, TopologyNode } from './topology.ts'
 import { validateTopology } from './validation.ts'
@@ -34,10 +35,9 @@ export class GraphBuilder {
 
   build(): Topology {
     validateTopology(this.nodes, this.stores, this.problems)
-    return {
-      nodes: new Map(this.nodes),
-      stores: new Map(this.stores),
-      subTopologies: splitIntoSubTopologies(this.nodes, this.stores),
-    }
+    const subTopologies = splitIntoSubTopologies(this.nodes, this.stores)
+    const circles = circlesAmong(subTopologies)
+    if (circles.length > 0) throw new TopologyError(circles)
+    return { nodes: new Map(this.nodes), stores: new Map(this.stores), subTopologies }
   }
 }

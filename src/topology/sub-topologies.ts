@@ -39,6 +39,28 @@ export function splitIntoSubTopologies(
   return [...parts.values()]
 }
 
+/**
+ * Whether sub-topologies feed each other in a circle, one line for each that is in one. Such a task would wait for
+ * markers that are sent only after what it holds back.
+ */
+export function circlesAmong(parts: readonly SubTopology[]): readonly string[] {
+  const receiversOf = (part: SubTopology): readonly SubTopology[] =>
+    parts.filter(({ sources }) => sources.some((source) => part.sinks.includes(source)))
+  const reaches = (from: SubTopology, to: SubTopology, seen: Set<SubTopology>): boolean =>
+    receiversOf(from).some((next) => {
+      if (next === to) return true
+      if (seen.has(next)) return false
+      seen.add(next)
+      return reaches(next, to, seen)
+    })
+  return parts
+    .filter((part) => reaches(part, part, new Set()))
+    .map(
+      ({ nodes }) =>
+        `the stages around ${nodes[0]} receive, through a repartition, what they send themselves`,
+    )
+}
+
 interface MutableSubTopology {
   readonly id: number
   readonly nodes: string[]

@@ -98,7 +98,8 @@ export class TimeWindowedKStream<K, V> {
         value: this.handle.value as Serde<unknown>,
       },
     })
-    // The key has become a windowed one, for which no serde is known, and which nobody partitioned by.
-    return new KTable<Windowed<K>, A>({ ...this.handle, node: name, key: undefined, value, rekeyed: true })
+    // The key has become a windowed one, which nobody partitioned by.
+    const windowedKey = Serdes.timeWindowed(key, windows.sizeMs)
+    return new KTable<Windowed<K>, A>({ ...this.handle, node: name, key: windowedKey, value, rekeyed: true })
   }
 }

@@ -88,6 +88,8 @@ export class SimulatedCluster {
   /** A way to the log without faults, for feeding and looking. */
   readonly log: EmbeddedLog
   readonly instances: Instance[] = []
+  /** Requests and answers that got lost. */
+  lostCalls = 0
   private readonly options: ClusterOptions
   private readonly connect: () => BrokerConnection
   private readonly disks = new Map<string, MemoryStateDirectory>()
@@ -116,7 +118,13 @@ export class SimulatedCluster {
     const { network, wrapLog, wrapDirectory } = this.options
     const process = new SimulatedProcess(this.clock)
     const random = this.random.fork()
-    const connection = faultyConnection(this.connect(), process, random.fork(), network)
+    const connection = faultyConnection(
+      this.connect(),
+      process,
+      random.fork(),
+      network,
+      () => this.lostCalls++,
+    )
     const log = new EmbeddedLog({ connection, clock: process, random: random.fork(), verifyChecksums: false })
     const disk = this.disks.get(`${app.config.applicationId}/${name}`) ?? new MemoryStateDirectory(name)
     this.disks.set(`${app.config.applicationId}/${name}`, disk)

@@ -47,7 +47,10 @@ function positionsOf(
 }
 
 /** Every difference, as a person wants to read it; empty when there is none. */
-export function differences(expected: Expected, result: RunResult): readonly string[] {
+export function differences(
+  expected: Expected,
+  result: Pick<RunResult, 'outputs' | 'latest'>,
+): readonly string[] {
   return [...differentOutputs(expected.records, result.outputs), ...differentTotals(expected, result.latest)]
 }
 
@@ -86,7 +89,8 @@ function differentPlace(
         const next = lanes.get(name)![positions[number]!]
         return next === undefined ? [] : [`${name}: ${show(next)}`]
       })
-      return `record ${index} of ${actual.length} is ${show(record)}\n    expected one of\n      ${heads.join('\n      ')}`
+      const expected = `expected one of\n      ${heads.join('\n      ')}`
+      return `record ${index} of ${actual.length} is ${show(record)}\n    ${expected}`
     }
     positions[lane]!++
   }

@@ -4,6 +4,8 @@
  */
 import type { OracleNode } from './oracle/graph.ts'
 import { planOf, type Expected } from './oracle.ts'
+import type { RunPlan } from './run-plan.ts'
+import type { RunResult } from './run-scenario.ts'
 import type { Scenario } from './scenario.ts'
 
 /** Counts by name. Those of the topology are 1 or missing. */
@@ -28,6 +30,32 @@ export function coverageOf(scenario: Scenario, expected: Expected): Coverage {
   for (const channel of Object.values(expected.channels).flat()) add('held', channel.held)
   for (const feature of featuresOf(scenario)) add(feature, 1)
   return coverage
+}
+
+/** What came by because of how the scenario was run. */
+export function runCoverageOf(
+  scenario: Scenario,
+  plan: RunPlan,
+  { decisions, statistics }: Pick<RunResult, 'decisions' | 'statistics'>,
+): Coverage {
+  const coverage: Coverage = {}
+  const kinds = [...decisions.values()].flat().map(({ decision }) => decision.kind)
+  coverage['an idle partition'] = kinds.filter((kind) => kind === 'idle').length
+  coverage['an idle partition that is back'] = kinds.filter((kind) => kind === 'resumed').length
+  coverage['a flush and then more input'] = plan.phases.filter(({ kind, ends }, number) => {
+    const next = plan.phases[number + 1]
+    return kind === 'flush' && Object.keys(ends).some((name) => (next?.ends[name] ?? 0) > ends[name]!)
+  }).length
+  const isPiped = featuresOf(scenario).has('pipe(bufferCount(2))')
+  coverage['pipe(bufferCount(2)) across a crash'] = isPiped ? statistics.kills : 0
+  coverage['a group that expired'] = plan.forgetsGroup ? plan.phases.length - 1 : 0
+  coverage['an instance that stands still while it starts'] = plan.startsSlowly ? plan.phases.length : 0
+  return coverage
+}
+
+/** Records over all source topics. */
+export function recordsOf({ sources }: Scenario): number {
+  return sources.flatMap(({ partitions }) => partitions).reduce((sum, { length }) => sum + length, 0)
 }
 
 /** The difficulties that are in a scenario whatever happens. */

@@ -22,11 +22,13 @@ export function faultyConnection(
   process: SimulatedProcess,
   random: SeededRandom,
   faults: NetworkFaults,
+  onLost: () => void,
 ): BrokerConnection {
   const pass = async (): Promise<void> => {
     if (faults.delayMsMax > 0 && random.chance(0.5)) await sleep(process, random.int(faults.delayMsMax + 1))
   }
   const lose = async (): Promise<never> => {
+    onLost()
     await sleep(process, TIMEOUT_MS)
     throw new RetriableError('LOG_UNREACHABLE', 'simulated: no answer in time')
   }

@@ -22,18 +22,24 @@ export interface OutputRecord {
 /** The offsets of a source partition's records, by `topic/partition`: a record's index in the list is its number. */
 export type SourceOffsets = ReadonlyMap<string, readonly bigint[]>
 
-/** All committed records of all output topics, partition by partition, in offset order. */
+/** Where the outputs of a run ended, by `topic/partition`. */
+export type OutputEnds = ReadonlyMap<string, bigint>
+
+/** All committed records of all output topics from `from` on, partition by partition, in offset order. */
 export async function readOutputs(
   cluster: SimulatedCluster,
   scenario: Scenario,
   topology: Topology,
-): Promise<readonly OutputRecord[]> {
+  from: OutputEnds,
+): Promise<{ readonly outputs: readonly OutputRecord[]; readonly ends: OutputEnds }> {
   const topics = new Set([...outputTopicsOf(topology), scenario.lateTopic, scenario.deadLetterTopic])
   const described = await cluster.drive(cluster.log.describeTopics([...topics]))
   const records: OutputRecord[] = []
+  const ends = new Map<string, bigint>()
   for (const topic of [...topics].sort()) {
     for (let partition = 0; partition < (described.get(topic)?.partitions ?? 0); partition++) {
-      await readPartition(cluster, { topic, partition }, (cursor) => {
+      const place = `${topic}/${partition}`
+      const end = await readPartition(cluster, { topic, partition }, from.get(place), (cursor) => {
         const headers = new Map(cursor.headers().map(({ key, value }) => [key, value?.toString('utf8')]))
         records.push({
           topic,
@@ -46,9 +52,10 @@ export async function readOutputs(
           code: headers.get(DEAD_LETTER.code),
         })
       })
+      ends.set(place, end)
     }
   }
-  return records
+  return { outputs: records, ends }
 }
 
 export async function readSourceOffsets(
@@ -60,7 +67,7 @@ export async function readSourceOffsets(
     for (let partition = 0; partition < partitions.length; partition++) {
       const list: bigint[] = []
       offsets.set(`${topic}/${partition}`, list)
-      await readPartition(cluster, { topic, partition }, (cursor) => list.push(cursor.offset))
+      await readPartition(cluster, { topic, partition }, undefined, (cursor) => list.push(cursor.offset))
     }
   }
   return offsets
@@ -69,10 +76,12 @@ export async function readSourceOffsets(
 async function readPartition(
   cluster: SimulatedCluster,
   place: TopicPartition,
+  from: bigint | undefined,
   take: (cursor: RecordCursor) => void,
-): Promise<void> {
+): Promise<bigint> {
   const { log } = cluster
-  const [start] = await cluster.drive(log.offsets('start', [place]))
+  const [first] = await cluster.drive(log.offsets('start', [place]))
+  const start = from ?? first
   const [end] = await cluster.drive(log.offsets('stable', [place]))
   const reader = log.reader()
   reader.assign(place, start!)
@@ -87,4 +96,5 @@ async function readPartition(
     }
   }
   await cluster.drive(reader.close())
+  return end!
 }

@@ -25,6 +25,10 @@ export interface RunPlan {
   readonly config: Omit<StreamsConfigInput, 'applicationId'>
   /** Partitions pause so long that they become idle. */
   readonly idleness: boolean
+  /** The group with its offsets is gone at the end of a phase. */
+  readonly forgetsGroup: boolean
+  /** Every phase begins with an instance that stands still while it starts. */
+  readonly startsSlowly: boolean
 }
 
 export const CALM: ChaosPlan = {
@@ -41,7 +45,7 @@ export function makePlan(
   random: SeededRandom,
   calm: boolean,
 ): RunPlan {
-  const idleness = phaseRandom.chance(0.2)
+  const idleness = phaseRandom.chance(0.25)
   const phases = makePhases(scenario, phaseRandom, idleness)
   const idleTimeoutMs = idleness ? 300 : null
   const fixed = {
@@ -54,8 +58,10 @@ export function makePlan(
     rebalanceTimeoutMs: 1_500,
     transactionTimeoutMs: 600,
   }
-  if (calm)
-    return { phases, chaos: CALM, config: { ...fixed, commitIntervalMs: 10, commitRecords: 60 }, idleness }
+  if (calm) {
+    const config = { ...fixed, commitIntervalMs: 10, commitRecords: 60 }
+    return { phases, chaos: CALM, config, idleness, forgetsGroup: false, startsSlowly: false }
+  }
   const chaos = {
     instancesMax: 1 + random.int(3),
     meanMs: random.pick([150, 300, 600]),
@@ -69,12 +75,14 @@ export function makePlan(
   const config = {
     ...fixed,
     commitIntervalMs: 3 + random.int(40),
-    commitRecords: 5 + random.int(120),
+    commitRecords: 8 + random.int(16),
     stateFlushIntervalMs: random.pick([0, 20, 150]),
-    inputBufferBytes: random.pick([1_024, 8_192, 1_048_576]),
+    inputBufferBytes: random.pick([8_192, 32_768, 1_048_576]),
     stateMemoryBytes: random.pick([16 * 1024, 128 * 1024, 16 * 1024 * 1024]),
   }
-  return { phases, chaos, config, idleness }
+  const forgetsGroup = random.chance(0.3)
+  const startsSlowly = random.chance(0.3)
+  return { phases, chaos, config, idleness, forgetsGroup, startsSlowly }
 }
 
 function makePhases(scenario: Scenario, random: SeededRandom, idleness: boolean): readonly PhasePlan[] {

@@ -1,6 +1,5 @@
 /** Runs a scenario on a simulated cluster, as planned, and brings back what it left in the log. */
 import type { Decision } from '../../src/time/decisions.ts'
-import type { StreamsEvent } from '../../src/runtime/events.ts'
 import { readHistory, readNewest } from '../../src/runtime/commit-log.ts'
 import type { CommitEntry } from '../../src/runtime/commit-entry.ts'
 import { commitLogTopic } from '../../src/runtime/internal-topics.ts'
@@ -9,22 +8,20 @@ import { parseTaskName } from '../../src/runtime/task-id.ts'
 import { SeededRandom } from '../../src/testing/seeded-random.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import { SimulatedCluster, type ClusterOptions, type Instance } from './cluster.ts'
+import { describeInstances, describePositions } from './describe-cluster.ts'
 import { Feeder } from './feeder.ts'
 import { planOf } from './oracle.ts'
 import type { PhasePlan, RunPlan } from './run-plan.ts'
+import { countEvents, newStatistics, type RunStatistics } from './run-statistics.ts'
 import type { Scenario } from './scenario.ts'
 import { topologyOf } from './topology-of.ts'
-import { readOutputs, readSourceOffsets, type OutputRecord, type SourceOffsets } from './outputs.ts'
-
-export interface RunStatistics {
-  commits: number
-  kills: number
-  pauses: number
-  rebalances: number
-  recoveries: number
-  replayed: number
-  wiped: number
-}
+import {
+  readOutputs,
+  readSourceOffsets,
+  type OutputEnds,
+  type OutputRecord,
+  type SourceOffsets,
+} from './outputs.ts'
 
 export interface RunResult {
   readonly outputs: readonly OutputRecord[]
@@ -34,17 +31,22 @@ export interface RunResult {
   /** Recorded decisions of each task with the number of the phase they were made in. */
   readonly decisions: ReadonlyMap<string, readonly { readonly decision: Decision; readonly phase: number }[]>
   readonly statistics: RunStatistics
+  /** What a replay as live has left, where there was one: another application, following the recorded decisions. */
+  readonly replay: Pick<RunResult, 'outputs' | 'latest'> | undefined
 }
 
 export interface RunOptions {
   /** Plants faults. */
-  readonly cluster?: Pick<ClusterOptions, 'wrapLog' | 'wrapDirectory'>
+  readonly cluster?: Partial<Pick<ClusterOptions, 'wrapLog' | 'wrapDirectory'>>
+  /** Another plan than the seed's. */
+  readonly adjust?: (plan: RunPlan) => RunPlan
   readonly topology?: (scenario: Scenario) => Topology
-  /** Decisions of an earlier run to be followed. */
-  readonly decisions?: ReadonlyMap<string, readonly Decision[]>
+  /** Replays the run as live afterwards. */
+  readonly replay?: boolean
 }
 
 const APPLICATION = 'sim'
+const REPLAY = 'replay'
 const PHASE_WITHIN_MS = 120_000
 
 export async function runScenario(
@@ -70,15 +72,7 @@ class ScenarioRun {
   private readonly tasks: readonly string[]
   private readonly seenDecisions = new Map<string, number>()
   private readonly decisions = new Map<string, { decision: Decision; phase: number }[]>()
-  private readonly statistics: RunStatistics = {
-    commits: 0,
-    kills: 0,
-    pauses: 0,
-    rebalances: 0,
-    recoveries: 0,
-    replayed: 0,
-    wiped: 0,
-  }
+  private readonly statistics = newStatistics()
   private names = 0
 
   constructor(
@@ -108,22 +102,45 @@ class ScenarioRun {
       if (phase.kind === 'live') await this.runLive(phase)
       else await this.runBounded(phase)
       await this.collectDecisions(number)
+      if (this.plan.forgetsGroup && number < this.plan.phases.length - 1) await this.forgetGroup()
     }
     // What is decided becomes visible a little later.
     await cluster.clock.advance(200)
-    for (const { events } of cluster.instances) events.forEach((event) => this.count(event))
+    countEvents(this.statistics, cluster)
+    this.statistics.lostCalls = cluster.lostCalls
+    const { outputs, ends } = await readOutputs(cluster, this.scenario, this.topology, new Map())
     return {
-      outputs: await readOutputs(cluster, this.scenario, this.topology),
+      outputs,
       sourceOffsets: await readSourceOffsets(cluster, this.scenario),
       latest: await this.readLatest(),
       decisions: this.decisions,
       statistics: this.statistics,
+      replay: this.options.replay === true ? await this.replay(ends) : undefined,
     }
+  }
+
+  /** Another application over the same log, from the beginning, with the decisions of the first. */
+  private async replay(outputEnds: OutputEnds): Promise<RunResult['replay']> {
+    const decisions = new Map(
+      [...this.decisions].map(([task, list]) => [task, list.map(({ decision }) => decision)]),
+    )
+    const { config } = this.plan
+    const instance = this.cluster.start('replay', this.topology, {
+      config: { ...config, idleTimeoutMs: null, applicationId: REPLAY },
+      options: { decisions, isReplay: true },
+    })
+    await this.settle()
+    const latest = await this.readLatest(REPLAY)
+    await this.cluster.drive(instance.app.stop())
+    await this.cluster.clock.advance(200)
+    const { outputs } = await readOutputs(this.cluster, this.scenario, this.topology, outputEnds)
+    return { outputs, latest }
   }
 
   private async runLive(phase: PhasePlan): Promise<void> {
     const { cluster, feeder, plan, random } = this
     const pauses = plan.idleness ? this.silences() : []
+    this.startSlowly()
     this.startInstance()
     let eventAtMs = this.nextEventMs()
     const startMs = cluster.clock.monotonic()
@@ -151,13 +168,14 @@ class ScenarioRun {
     await feeder.feedAll(phase.ends)
     const bounded = { flush: phase.kind === 'flush' }
     let eventAtMs = this.nextEventMs()
+    this.startSlowly(bounded)
     for (let count = 1 + this.random.int(plan.chaos.instancesMax); count > 0; count--)
       this.startInstance(bounded)
     const deadlineMs = cluster.clock.monotonic() + PHASE_WITHIN_MS
     const calmFromMs = cluster.clock.monotonic() + 1_000
     while (!(await this.isRunDone())) {
       if (cluster.clock.monotonic() > deadlineMs)
-        throw new Error(`a bounded run does not end: ${this.describe()}`)
+        throw new Error(`a bounded run does not end: ${describeInstances(cluster)}`)
       await cluster.clock.advance(5)
       this.rethrow()
       const calm = cluster.clock.monotonic() > calmFromMs
@@ -189,7 +207,8 @@ class ScenarioRun {
     const { running } = cluster
     if (plan.chaos.meanMs === 0) return
     const victim = running.length === 0 ? undefined : random.pick(running)
-    const choice = random.int(10)
+    // Every disturbed run has at least one kill.
+    const choice = this.statistics.kills === 0 ? 5 : random.int(10)
     if (victim === undefined || (choice < 3 && running.length < plan.chaos.instancesMax)) {
       this.startInstance(bounded)
     } else if (choice < 7) {
@@ -210,7 +229,9 @@ class ScenarioRun {
 
   private nextEventMs(): number {
     const { meanMs } = this.plan.chaos
-    return meanMs === 0 ? Infinity : this.cluster.clock.monotonic() + 20 + this.random.int(2 * meanMs)
+    if (meanMs === 0) return Infinity
+    const firstMs = this.statistics.kills === 0 ? 30 : 20 + 2 * meanMs
+    return this.cluster.clock.monotonic() + 10 + this.random.int(firstMs)
   }
 
   private startInstance(bounded?: { flush: boolean }, name?: string): Instance {
@@ -219,8 +240,34 @@ class ScenarioRun {
     return this.cluster.start(own, this.topology, {
       config: { ...config, applicationId: APPLICATION },
       ...(bounded !== undefined && { bounded }),
-      ...(this.options.decisions !== undefined && { options: { decisions: this.options.decisions } }),
     })
+  }
+
+  /**
+   * An instance that stands still while it starts, until others have long taken over what it was given. Where it began
+   * with nothing, nobody knows of it: only the group can tell that it comes too late.
+   */
+  private startSlowly(bounded?: { flush: boolean }): void {
+    const { cluster, random, plan } = this
+    if (!plan.startsSlowly) return
+    const instance = this.startInstance(bounded)
+    // The last one: the next thing is that it names itself as the owner.
+    let left = random.chance(0.5) ? this.tasks.length : 1 + random.int(this.tasks.length)
+    const resumeInMs = 500 + random.int(1_500)
+    instance.app.events.subscribe(({ type }) => {
+      if (type !== 'task-started' || --left !== 0) return
+      instance.stop()
+      this.statistics.pauses++
+      cluster.clock.schedule(resumeInMs, () => instance.continue())
+    })
+  }
+
+  /** As a group's offsets expire that nobody was a member of for long. */
+  private async forgetGroup(): Promise<void> {
+    const { cluster, plan } = this
+    // Those that were killed are members still.
+    await cluster.clock.advance(plan.config.sessionTimeoutMs! + 100)
+    await cluster.drive(cluster.log.deleteGroup(APPLICATION))
   }
 
   /** At least one instance runs. */
@@ -235,8 +282,8 @@ class ScenarioRun {
     const deadlineMs = cluster.clock.monotonic() + PHASE_WITHIN_MS
     for (let quiet = 0; quiet < 3;) {
       if (cluster.clock.monotonic() > deadlineMs) {
-        throw new Error(`the run does not settle: ${await this.describePositions()}
-${this.describe()}`)
+        const where = await describePositions(cluster)
+        throw new Error(`the run does not settle: ${where}\n${describeInstances(cluster)}`)
       }
       await cluster.clock.advance(20)
       this.rethrow()
@@ -299,11 +346,11 @@ ${this.describe()}`)
     }
   }
 
-  private async readLatest(): Promise<ReadonlyMap<string, CommitEntry>> {
+  private async readLatest(application = APPLICATION): Promise<ReadonlyMap<string, CommitEntry>> {
     const latest = new Map<string, CommitEntry>()
     for (const name of this.tasks) {
       const { subTopology, partition } = parseTaskName(name)!
-      const place = { topic: commitLogTopic(APPLICATION, subTopology), partition }
+      const place = { topic: commitLogTopic(application, subTopology), partition }
       const [end] = await this.cluster.drive(this.cluster.log.offsets('end', [place]))
       const newest = await this.cluster.drive(readNewest(this.cluster.log, place, end!))
       if (newest.latest !== undefined) latest.set(name, newest.latest)
@@ -311,50 +358,9 @@ ${this.describe()}`)
     return latest
   }
 
-  private count(event: StreamsEvent): void {
-    const { statistics } = this
-    if (event.type === 'committed') statistics.commits++
-    if (event.type === 'tasks-assigned') statistics.rebalances++
-    if (event.type === 'recovering') statistics.recoveries++
-    if (event.type === 'task-started') {
-      statistics.replayed += event.replayed
-      if (event.wipedBecause !== undefined) statistics.wiped++
-    }
-  }
-
   private rethrow(): void {
     for (const { outcome } of this.cluster.instances) {
       if (outcome !== undefined && outcome !== 'ended') throw outcome.error
     }
-  }
-
-  private async describePositions(): Promise<string> {
-    const lines: string[] = []
-    for (const { app } of this.cluster.running) {
-      for (const [name, running] of app.tasks) {
-        for (const { offset, ...partition } of running.fetchOffsets()) {
-          const [end] = await this.cluster.drive(this.cluster.log.offsets('end', [partition]))
-          const [stable] = await this.cluster.drive(this.cluster.log.offsets('stable', [partition]))
-          if (end === offset && stable === end) continue
-          lines.push(
-            `${name}: ${partition.topic}/${partition.partition} at ${offset}, stable ${stable}, end ${end}`,
-          )
-        }
-      }
-    }
-    return lines.join('\n')
-  }
-
-  private describe(): string {
-    const instances = this.cluster.instances.map(({ name, isRunning, outcome, app, events }) => {
-      const tasks = [...app.tasks.values()].map(
-        ({ task }) => `${task.name}:${task.state}${task.hasChanges ? '*' : ''}`,
-      )
-      const last = JSON.stringify(events.slice(-3), (_key, value: unknown) =>
-        typeof value === 'bigint' ? String(value) : value,
-      )
-      return `${name} ${isRunning ? 'running' : JSON.stringify(outcome)} [${tasks.join(' ')}] ${last}`
-    })
-    return instances.join('\n')
   }
 }

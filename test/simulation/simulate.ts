@@ -1,7 +1,7 @@
 /** One seed: a scenario, run calmly and disturbed, both compared with the oracle. */
 import { SeededRandom } from '../../src/testing/seeded-random.ts'
 import { differences, runForOracle } from './compare.ts'
-import { expectedOutputs } from './oracle.ts'
+import { expectedOutputs, type Expected } from './oracle.ts'
 import { makePlan, type RunPlan } from './run-plan.ts'
 import { runScenario, type RunOptions, type RunResult } from './run-scenario.ts'
 import { describeScenario, makeScenario, type Scenario } from './scenario.ts'
@@ -10,6 +10,7 @@ export interface SimulatedSeed {
   readonly scenario: Scenario
   readonly plan: RunPlan
   readonly result: RunResult
+  readonly expected: Expected
   /** Empty when everything is as the oracle says. */
   readonly problems: readonly string[]
 }
@@ -24,15 +25,20 @@ export async function simulate(
 ): Promise<SimulatedSeed> {
   const scenario = makeScenario(seed)
   // Phases come from the seed alone, so that both variants get the same input in the same portions.
-  const plan = makePlan(
+  const drawn = makePlan(
     scenario,
     new SeededRandom(seed),
     new SeededRandom(seed + 1_000_003),
     variant === 'calm',
   )
-  const result = await runScenario(scenario, plan, seed, options)
+  const plan = options.adjust?.(drawn) ?? drawn
+  const result = await runScenario(scenario, plan, seed, { replay: plan.idleness, ...options })
   const expected = expectedOutputs(scenario, runForOracle(scenario, plan, result))
-  return { scenario, plan, result, problems: differences(expected, result) }
+  const problems = [...differences(expected, result)]
+  if (result.replay !== undefined) {
+    problems.push(...differences(expected, result.replay).map((problem) => `replayed as live: ${problem}`))
+  }
+  return { scenario, plan, result, expected, problems }
 }
 
 /** What a person needs to look into a failure, with the command that repeats it. */

@@ -35,8 +35,8 @@ export type KeySpec =
 
 /**
  * `count`; `last` (reduce, last wins); `largest` (reduce by n, then all of it; the same in any order); `list`
- * (the last `size` ids as text, depends on order); `stats` (count, sum, min, max of n; the same in any
- * order). `commutative` is what the DSL is told.
+ * (the last `size` ids as text, depends on order); `stats` (count, sum, min, max of n, and the exact sum of
+ * n / 10; the same in any order). `commutative` is what the DSL is told.
  */
 export type AggregatorSpec =
   | { readonly by: 'count' }

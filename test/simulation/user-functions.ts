@@ -3,6 +3,7 @@
  * so the DSL builder and the oracle share them. What keeps state (processors, windows, stores) is written on
  * both sides apart.
  */
+import { addExact, canonicalPartials } from '../../src/sensors/exact-sum.ts'
 import type { AggregatorSpec, Item, KeySpec, PredicateSpec } from './topology-spec.ts'
 
 /** Thrown by simulated user code. `code` ends up in the dead letter. */
@@ -116,7 +117,12 @@ interface StatsAggregate extends Item {
   readonly count: number
   readonly min: number
   readonly max: number
+  /** The exact sum of the readings, as canonical partials: one list for one sum, whatever the order. */
+  readonly sum: readonly number[]
 }
+
+/** A number with one decimal, as sensors give them: plain sums of such depend on the order of addition. */
+const readingOf = (item: Item): number => item.n / 10
 
 /** The two reducers. */
 export function reducerOf(spec: AggregatorSpec): ((aggregate: Item, item: Item) => Item) | undefined {
@@ -138,7 +144,15 @@ export function listed(size: number, item: Item, aggregate: ListAggregate): List
 }
 
 /** Initializer of `stats`. */
-export const emptyStats = (): StatsAggregate => ({ id: 'stats', n: 0, g: '', count: 0, min: 0, max: 0 })
+export const emptyStats = (): StatsAggregate => ({
+  id: 'stats',
+  n: 0,
+  g: '',
+  count: 0,
+  min: 0,
+  max: 0,
+  sum: [],
+})
 
 /** The statistics with one more item; the same in whatever order the items come. */
 export function withStats(key: string, item: Item, aggregate: StatsAggregate): StatsAggregate {
@@ -150,6 +164,7 @@ export function withStats(key: string, item: Item, aggregate: StatsAggregate): S
     count: aggregate.count + 1,
     min: first ? item.n : Math.min(aggregate.min, item.n),
     max: first ? item.n : Math.max(aggregate.max, item.n),
+    sum: canonicalPartials(addExact(aggregate.sum, readingOf(item))),
   }
 }
 

@@ -72,14 +72,8 @@ export function killedLog(log: Log, killer: Killer): Log {
 function killedProducer(producer: LogProducer, killer: Killer): LogProducer {
   // The first transaction of a producer names the owner; a commit sends its outputs first and its entries second.
   let claimed = false
-  let sends = 0
   return around(producer, {
-    begin() {
-      sends = 0
-      producer.begin()
-    },
     async send(batches: Parameters<LogProducer['send']>[0]) {
-      sends++
       const isEntries = batches.every(({ topic }) => topic.includes('-commits-'))
       if (!claimed) killer.reach('start: before the ownership is committed')
       else if (!isEntries) killer.reach('commit: before outputs and changelog entries are sent')
@@ -120,7 +114,7 @@ function killedBackend(backend: StateBackend, killer: Killer): StateBackend {
     async write(...args: Parameters<StateBackend['write']>) {
       // A restore writes under the number of no commit.
       const checkpoint = JSON.parse(args[1].toString()) as { commitId: number }
-      if (checkpoint.commitId === 0) {
+      if (checkpoint.commitId < 0) {
         await backend.write(...args)
         killer.reach('start: after a batch of the changelog was restored')
         return

@@ -1,7 +1,7 @@
 /** The program as a person or another program uses it: started as a process, in a folder of the test's own. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
-import { afterEach } from 'vitest'
+import { afterAll } from 'vitest'
 
 /** The program file. */
 export const PROGRAM = path.resolve(import.meta.dirname, '../../bin/millrace.mjs')
@@ -83,15 +83,20 @@ export class RunningMillrace {
 
 const running = new Set<RunningMillrace>()
 
-afterEach(async () => {
+afterAll(async () => {
   const left = [...running]
   running.clear()
   await Promise.all(left.map((one) => one.stop('SIGKILL')))
 })
 
-/** Starts the program; it is killed at the end of the test at the latest. */
+/** Starts the program; it is killed at the end of the test file at the latest. */
 export function startMillrace(args: readonly string[], options: RunOptions): RunningMillrace {
-  const started = new RunningMillrace(process.execPath, [PROGRAM, ...args], options)
+  return startProgram(PROGRAM, args, options)
+}
+
+/** Starts another program file; it is killed at the end of the test file at the latest. */
+export function startProgram(file: string, args: readonly string[], options: RunOptions): RunningMillrace {
+  const started = new RunningMillrace(process.execPath, [file, ...args], options)
   running.add(started)
   void started.ended.finally(() => running.delete(started))
   return started

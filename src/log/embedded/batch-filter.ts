@@ -10,7 +10,7 @@ import {
   RECORD_COUNT_AT,
   writeInt64,
 } from '../batch-format.ts'
-import { crc32c } from '../crc32c.ts'
+import { crc32c } from '../../crc32c.ts'
 import { RecordCursor } from '../record-cursor.ts'
 
 /**

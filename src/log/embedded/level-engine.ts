@@ -16,7 +16,7 @@ const OPTIONS = {
   compression: false,
   maxOpenFiles: 74,
   maxFileSize: 1_048_576,
-  writeBufferSize: 8 * 1_048_576,
+  writeBufferSize: 4 * 1_048_576,
   cacheSize: 2 * 1_048_576,
 } as const
 

@@ -13,7 +13,7 @@ import {
   RECORD_COUNT_AT,
   writeInt64,
 } from '../batch-format.ts'
-import { crc32c } from '../crc32c.ts'
+import { crc32c } from '../../crc32c.ts'
 import type { BatchIndex } from './batch-index.ts'
 import type { IndexEntry, PartitionEntry, TopicEntry } from './storage-layout.ts'
 

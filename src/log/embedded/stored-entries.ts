@@ -5,7 +5,7 @@
  * A read of anything that was not written so is `FatalError` `LOG_DAMAGED`.
  */
 import { FatalError } from '../../errors.ts'
-import { crc32c } from '../crc32c.ts'
+import { crc32c } from '../../crc32c.ts'
 import type { EngineEntry, EngineOp } from './engine.ts'
 import {
   keyOf,

@@ -1,13 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { RecordError } from '../../../src/errors.ts'
-import {
-  isDeviated,
-  parseReading,
-  readingSerde,
-  sameContent,
-  type Reading,
-} from '../../../src/sensors/reading.ts'
+import { isDeviated, parseReading, readingSerde, type Reading } from '../../../src/sensors/reading.ts'
 import { TEMPERATURE_MAX } from '../../../src/sensors/reading-limits.ts'
 import { bytesOf, readFrom, roundTrip } from '../../support/serde-bytes.ts'
 
@@ -190,29 +184,5 @@ describe('isDeviated', () => {
     [55.01, true],
   ])('of %d in 50..55 is %s', (temperature, expected) => {
     expect(isDeviated(temperature, { low: 50, high: 55 })).toBe(expected)
-  })
-})
-
-describe('sameContent', () => {
-  const reading: Reading = { ...good, status: 'normal' }
-
-  it('does not look at the event id, and takes a missing mark for measured', () => {
-    expect(sameContent(reading, { ...reading, eventId: 'other' })).toBe(true)
-    expect(sameContent(reading, { ...reading, synthetic: false })).toBe(true)
-    expect(sameContent({ ...reading, temperature: 0 }, { ...reading, temperature: -0 })).toBe(true)
-  })
-
-  it.each([
-    ['sensorId', 's2'],
-    ['timestamp', 5],
-    ['temperature', 52.38],
-    ['status', 'deviated'],
-    ['synthetic', true],
-  ])('sees another %s', (field, value) => {
-    expect(sameContent(reading, { ...reading, [field]: value })).toBe(false)
-  })
-
-  it('sees a status that is not there', () => {
-    expect(sameContent(reading, good)).toBe(false)
   })
 })

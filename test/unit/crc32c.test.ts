@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { crc32c } from '../../../src/log/crc32c.ts'
-import { slowCrc32c } from '../../support/reference-batch.ts'
+import { crc32c } from '../../src/crc32c.ts'
+import { slowCrc32c } from '../support/reference-batch.ts'
 
 describe('crc32c', () => {
   it('gives the check value of the CRC catalogue', () => {

@@ -1,5 +1,6 @@
 /**
- * CRC-32C (Castagnoli, reflected polynomial 0x82F63B78), the checksum of Kafka's record batches.
+ * CRC-32C (Castagnoli, reflected polynomial 0x82F63B78), the checksum of Kafka's record batches and of LevelDB's
+ * blocks.
  *
  * Slicing (Kounavis and Berry, "A Systematic Approach to Building High Performance, Software-based, CRC Generators",
  * 2005): table k tells what a byte does to the remainder k bytes later, so that the look-ups of one step do not wait

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest'
+import { peek } from '../../../../src/topology/operators/peek.ts'
+import { FakeStage, recordOf, runOperator } from '../../../support/fake-stage.ts'
+
+describe('peek', () => {
+  it('calls the action before it passes the very record on', () => {
+    const stage = new FakeStage()
+    const order: string[] = []
+    const peeked = runOperator(
+      stage,
+      peek<string, number>(stage, (key, value, context) => {
+        order.push(`seen ${key} ${value} of ${context.topic}`)
+      }),
+      () => order.push('passed on'),
+    )
+    const record = recordOf('k', 1)
+    expect(peeked.work(record)[0]).toBe(record)
+    expect(order).toEqual(['seen k 1 of readings', 'passed on'])
+  })
+
+  it('fails the record whose action throws, and passes nothing on', () => {
+    const stage = new FakeStage()
+    const broken = runOperator(
+      stage,
+      peek<string, number>(stage, () => {
+        throw new Error('action')
+      }),
+    )
+    expect(broken.work(recordOf('k', 1))).toEqual([])
+    expect(stage.current.failure).toEqual(new Error('action'))
+  })
+})
