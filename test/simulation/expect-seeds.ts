@@ -13,7 +13,7 @@ const CHILD = path.resolve(import.meta.dirname, '../../dist/test/simulation/seed
 export async function expectSeeds(from: number, to: number): Promise<void> {
   const message = await new Promise<SeedsMessage>((resolve, reject) => {
     const child = fork(CHILD, [String(from), String(to)], {
-      execArgv: ['--enable-source-maps', '--max-semi-space-size=32'],
+      execArgv: ['--enable-source-maps', '--max-semi-space-size=64'],
     })
     child.once('message', (told) => resolve(told as SeedsMessage))
     child.once('error', reject)

@@ -75,9 +75,9 @@ export function makePlan(
   const config = {
     ...fixed,
     commitIntervalMs: 3 + random.int(40),
-    commitRecords: 8 + random.int(16),
+    commitRecords: 9 + random.int(16),
     stateFlushIntervalMs: random.pick([0, 20, 150]),
-    inputBufferBytes: random.pick([8_192, 32_768, 1_048_576]),
+    inputBufferBytes: random.pick([8_192, 32_768, 32_768, 1_048_576, 1_048_576]),
     stateMemoryBytes: random.pick([16 * 1024, 128 * 1024, 16 * 1024 * 1024]),
   }
   const forgetsGroup = random.chance(0.3)
