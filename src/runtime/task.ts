@@ -167,16 +167,23 @@ export class StreamTask {
     sender.addMarkers(collector, this.inputs, this.closer.operators, this.endToTell)
   }
 
-  /** Closes what is due at the time the inputs have reached; in a replay not beyond what the decision had led to. */
+  /** Closes what is due at the time the inputs have reached; in a replay just as far as live had closed by then. */
   private closeDue(): 'done' | 'retry' | 'needs-load' {
     const { minimumMs } = this.inputs.progress
-    const outcome = this.closer.advance(Math.min(minimumMs, this.replayLimitMs()))
+    const throughMs = this.replay === undefined ? minimumMs : this.replayedThroughMs(this.replay, minimumMs)
+    const outcome = this.closer.advance(throughMs)
     if (outcome !== 'done') this.changedSinceCommit = true
     return outcome
   }
 
-  private replayLimitMs(): number {
-    return this.replay === undefined ? Infinity : this.replay.closedThroughLimitMs
+  /**
+   * A channel may come back behind windows that live had closed by a marker which the replay has not read yet: markers
+   * have no positions to wait for. What was closed by then is recorded, and closes before the channel takes part.
+   */
+  private replayedThroughMs(replay: DecisionReplay, minimumMs: number): number {
+    const due = this.inputs.dueDecision
+    const reachedMs = Math.min(minimumMs, replay.closedThroughLimitMs)
+    return due?.kind === 'resumed' ? Math.max(reachedMs, due.closedThroughMs) : reachedMs
   }
 
   /** Applies what can be decided when no record may be taken; true when that may have made one takeable. */
