@@ -83,7 +83,7 @@ async function startTask(spec: StartSpec, id: TaskId): Promise<RunningTask> {
   // After the commit log: should another owner be at work still, its changelogs reach as far as its commits at least.
   const changelogs = await describeChangelogs(application, id)
   if (owner !== undefined) refuseForeignLog(name, owner, application)
-  if (latest === undefined) refuseLostCommitLog(name, committed, changelogs)
+  if (latest === undefined) await refuseLostCommitLog(spec, name, commits, committed, changelogs)
   const restored = await restoreState({
     log,
     clock,
@@ -225,17 +225,22 @@ function refuseForeignLog(name: string, owner: OwnerEntry, { fingerprint, config
   )
 }
 
-function refuseLostCommitLog(
+async function refuseLostCommitLog(
+  { application }: StartSpec,
   name: string,
+  commits: TopicPartition,
   committed: readonly (Offset | null)[],
   changelogs: readonly Changelog[],
-): void {
+): Promise<void> {
   const problems: string[] = []
   if (committed.some((offset) => offset !== null)) problems.push('the consumer group has committed offsets')
   for (const { topic, partition, end } of changelogs) {
     if (end > 0n) problems.push(`changelog ${topic}/${partition} has entries`)
   }
   if (problems.length === 0) return
+  // Who stood still between the two looks may meet what the next owner has written since; it writes here first.
+  const [end] = await application.log.offsets('end', [commits])
+  if ((await readNewest(application.log, commits, end!)).latest !== undefined) throw new NotOwnerError(name)
   throw new StateMismatchError(
     `The commit log of task ${name} is empty, and yet the task has worked before; its positions are lost:`,
     problems,
@@ -277,5 +282,12 @@ async function claimOwnership(spec: StartSpec, started: readonly RunningTask[]):
 export class NotWantedError extends RetriableError {
   constructor() {
     super('TASKS_NOT_WANTED', 'a rebalance began while tasks were starting')
+  }
+}
+
+/** Another owner began to work the task while it was being started here. */
+class NotOwnerError extends RetriableError {
+  constructor(task: string) {
+    super('TASK_TAKEN_OVER', `task ${task} was taken over while it was starting`)
   }
 }

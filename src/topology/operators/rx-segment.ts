@@ -20,9 +20,10 @@ export function rxSegment<K, V, K2, V2>(
   segment: RxSegment<StreamRecord<K, V>, StreamRecord<K2, V2>>,
 ): OperatorFunction<StreamRecord<K, V>, StreamRecord<K2, V2>> {
   return perRecord(stage, (record, downstream) => {
-    drain(stage, of(record).pipe(segment), (output) => {
+    // A record as it came from the log has accessors, which `{ ...record }` would lose.
+    drain(stage, of(plain(record)).pipe(segment), (output) => {
       requireEventTime(stage, output.timestampMs)
-      downstream.next(output)
+      downstream.next(plain(output))
     })
   })
 }
@@ -37,6 +38,11 @@ export function rxValueSegment<K, V, V2>(
       downstream.next(new FlowRecord(record.key, value, record.timestampMs, record.headers)),
     )
   })
+}
+
+function plain<K, V>(record: StreamRecord<K, V>): FlowRecord<K, V> {
+  if (record instanceof FlowRecord) return record as FlowRecord<K, V>
+  return new FlowRecord(record.key, record.value, record.timestampMs, record.headers)
 }
 
 function drain<T>(stage: StageContext, outputs: Observable<T>, emit: (output: T) => void): void {

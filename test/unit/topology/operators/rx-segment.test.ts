@@ -112,6 +112,24 @@ describe('rxValueSegment', () => {
 })
 
 describe('rxSegment', () => {
+  it('hands on records that can be spread, also where they come straight from the log', () => {
+    class Accessors implements StreamRecord<string, number> {
+      readonly key = 'k'
+      readonly value = 3
+      readonly timestampMs = 5
+      get headers() {
+        return HEADERS
+      }
+    }
+    const chain = runOperator(
+      new FakeStage(),
+      rxSegment<string, number, string, number>(new FakeStage(), (records) =>
+        records.pipe(rx.map((record) => ({ ...record, value: record.value + 1 }))),
+      ),
+    )
+    expect(chain.work(new Accessors())).toEqual([recordOf('k', 4, 5, HEADERS)])
+  })
+
   it('runs a chain over whole records, which may change all of them', () => {
     const stage = new FakeStage()
     const chain = runOperator(
