@@ -28,6 +28,9 @@ export interface Application {
   readonly run: BoundedRun | undefined
   /** Whether the instance stops at the end of `run`. */
   readonly stopsAtEnd: boolean
+  /** Whether `run` is one that an earlier instance left open, and this one has a run of its own to do behind it. */
+  readonly hasRunToCome: boolean
+  readonly isRunFinished: () => Promise<boolean>
   readonly options: ApplicationOptions
 }
 

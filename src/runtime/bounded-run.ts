@@ -4,7 +4,8 @@
  *
  * The record of the newest run is in the commit log of sub-topology 0, partition 0, under the key `run`. Runs are
  * numbered from 1. A run is open until every task of the application has finished it; while it is, a further bounded
- * run joins it instead of beginning another.
+ * run joins it instead of beginning another. Where the one that was joined ends earlier than this one would, or does
+ * not flush as it would, one of its own follows.
  */
 import {
   AbortableError,
@@ -14,7 +15,7 @@ import {
   RetriableError,
   UnknownOutcomeError,
 } from '../errors.ts'
-import type { Log, LogProducer, Offset, TopicPartition } from '../log/log.ts'
+import type { Log, LogProducer, Offset, PartitionOffset, TopicPartition } from '../log/log.ts'
 import { RecordBatchBuilder } from '../log/record-batch-builder.ts'
 import { COMMIT_KEYS, decodeEntry, encodeEntry } from './commit-entry.ts'
 import { readNewest, readRange } from './commit-log.ts'
@@ -35,6 +36,16 @@ export interface BoundedRunSpec {
   readonly applicationId: string
   readonly tasks: readonly TaskId[]
   readonly sources: readonly TopicPartition[]
+}
+
+/** Whether every task of the application has finished the run. */
+export async function isRunFinished(spec: BoundedRunSpec, run: BoundedRun): Promise<boolean> {
+  return !(await isOpen(spec, run))
+}
+
+/** Whether a run that was joined does everything that one of one's own would: it ends nowhere earlier, and flushes. */
+export function doesAll(run: BoundedRun, flush: boolean, ends: readonly PartitionOffset[]): boolean {
+  return (run.flush || !flush) && ends.every((end) => endOf(run, end) >= end.offset)
 }
 
 /** The run that is open; `undefined` when there is none. */

@@ -11,7 +11,7 @@
  */
 import { systemClock, systemRandom, type Clock, type Random } from '../clock.ts'
 import { FatalError, StateMismatchError, TopologyError } from '../errors.ts'
-import type { Log, TopicPartition, TopicSpec } from '../log/log.ts'
+import type { Log, PartitionOffset, TopicPartition, TopicSpec } from '../log/log.ts'
 import type { StateDirectory } from '../state/backend.ts'
 import { inputsOf } from '../topology/channels.ts'
 import { fingerprintOf, type Fingerprint } from '../topology/fingerprint.ts'
@@ -19,7 +19,14 @@ import { planPartitions, type PartitionPlan } from '../topology/partition-plan.t
 import { outputTopicsOf, sourceTopicsOf, type Topology } from '../topology/topology.ts'
 import { appTransition, type AppState } from './app-state.ts'
 import type { Application, ApplicationOptions } from './application.ts'
-import { findOpenRun, openRun, type BoundedRun, type BoundedRunSpec } from './bounded-run.ts'
+import {
+  doesAll,
+  findOpenRun,
+  isRunFinished,
+  openRun,
+  type BoundedRun,
+  type BoundedRunSpec,
+} from './bounded-run.ts'
 import { parseConfig, type StreamsConfig, type StreamsConfigInput } from './config.ts'
 import { EventBus, type StreamsEvent } from './events.ts'
 import { changelogTopic, commitLogTopic, repartitionTopic } from './internal-topics.ts'
@@ -123,12 +130,18 @@ export class StreamsApp {
   private async runToTheEnd(): Promise<void> {
     this.goTo('starting')
     try {
-      const application = await withRetries(this, START_WITHIN_MS, () => this.prepare())
-      this.boundedRun = application.run
-      this.worker = new Worker(application)
-      if (!this.stopRequested) this.goTo('running')
-      else this.worker.stop()
-      await this.worker.run()
+      const wanted = this.spec.bounded && (await withRetries(this, START_WITHIN_MS, () => this.sourceEnds()))
+      let isLast: boolean
+      do {
+        const application = await withRetries(this, START_WITHIN_MS, () => this.prepare(wanted))
+        this.boundedRun = application.run
+        this.worker = new Worker(application)
+        if (this.stopRequested) this.worker.stop()
+        else if (this.currentState === 'starting') this.goTo('running')
+        await this.worker.run()
+        // A run that an earlier instance had left open ends where that one wanted; now comes what this one is for.
+        isLast = this.stopRequested || !application.hasRunToCome
+      } while (!isLast)
       if (this.currentState === 'running') this.goTo('stopping')
       await this.spec.directory.close()
       this.goTo('stopped')
@@ -140,7 +153,7 @@ export class StreamsApp {
   }
 
   /** Everything that is decided once, before any task starts. */
-  private async prepare(): Promise<Application> {
+  private async prepare(wanted: readonly PartitionOffset[] | undefined): Promise<Application> {
     const { topology, directory, bounded } = this.spec
     const { config, log } = this
     const plan = planPartitions(topology, await this.sourceCounts())
@@ -154,6 +167,7 @@ export class StreamsApp {
       config.deadLetterTopic,
     ])
     const runSpec = { log, applicationId: config.applicationId, tasks, sources: this.sourcePartitions(plan) }
+    const run = bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded.flush)
     return {
       config,
       topology,
@@ -166,8 +180,10 @@ export class StreamsApp {
       random: this.random,
       events: this.bus,
       outputPartitions: new Map([...outputs].map(([topic, { partitions }]) => [topic, partitions])),
-      run: bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded.flush),
+      run,
       stopsAtEnd: bounded !== undefined,
+      hasRunToCome: run !== undefined && bounded !== undefined && !doesAll(run, bounded.flush, wanted ?? []),
+      isRunFinished: async () => run === undefined || (await isRunFinished(runSpec, run)),
       options: this.spec.options ?? {},
     }
   }
@@ -180,6 +196,14 @@ export class StreamsApp {
       throw new TopologyError(missing.map((topic) => `source topic ${topic} does not exist`))
     }
     return new Map([...described].map(([topic, { partitions }]) => [topic, partitions]))
+  }
+
+  private async sourceEnds(): Promise<readonly PartitionOffset[]> {
+    const partitions = [...(await this.sourceCounts())].flatMap(([topic, count]) =>
+      Array.from({ length: count }, (_, partition) => ({ topic, partition })),
+    )
+    const ends = await this.log.offsets('end', partitions)
+    return partitions.map((place, index) => ({ ...place, offset: ends[index]! }))
   }
 
   private sourcePartitions(plan: PartitionPlan): readonly TopicPartition[] {

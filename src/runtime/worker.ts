@@ -18,6 +18,7 @@ import { decodeAssignment } from './assignment.ts'
 import { CommitScheduler } from './commit-scheduler.ts'
 import { IdleWatch } from './idle-watch.ts'
 import { InputLookup } from './input-lookup.ts'
+import { RunEnd } from './run-end.ts'
 import { joinWorkerGroup } from './worker-membership.ts'
 import type { RunningTask } from './running-task.ts'
 import { TaskFeeder } from './task-feeder.ts'
@@ -50,6 +51,7 @@ export class Worker {
   private readonly reader: LogReader
   private readonly feeder: TaskFeeder
   private readonly commits: CommitScheduler
+  private readonly runEnd: RunEnd
   private readonly idleWatch: IdleWatch | undefined
   private readonly running = new Map<string, RunningTask>()
   private readonly control: ControlRequest[] = []
@@ -64,7 +66,6 @@ export class Worker {
   private fatal: Error | undefined
   private failures = 0
   private stopping = false
-  private ended = false
   private lettingGo = false
 
   constructor(application: Application) {
@@ -76,6 +77,7 @@ export class Worker {
     const lookup = new InputLookup({ clock, random, onRetry: (error) => this.tell(error) })
     this.feeder = new TaskFeeder(this.reader, config.applicationId, config.inputBufferBytes, lookup)
     this.commits = new CommitScheduler(application, this.wake)
+    this.runEnd = new RunEnd(application)
     this.idleWatch =
       config.idleTimeoutMs === null || stopsAtEnd
         ? undefined
@@ -139,7 +141,7 @@ export class Worker {
       if (this.failure !== undefined) return false
       const decided = !busy && this.idleWatch !== undefined && (await this.checkIdle())
       this.commits.commitIfDue(this.commitContext())
-      if (this.hasFinished()) return true
+      if (this.application.stopsAtEnd && (await this.hasFinished())) return true
       this.handOut()
       if (busy || decided) await this.clock.yieldNow()
       else await this.wake.wait(this.sleepMs())
@@ -183,15 +185,9 @@ export class Worker {
     return this.idleWatch!.nextCheckMs <= 1 && (await this.idleWatch!.check())
   }
 
-  private hasFinished(): boolean {
-    const { run, stopsAtEnd, events } = this.application
-    if (!stopsAtEnd || run === undefined || this.assigned === undefined || this.ended) return this.ended
-    const tasks = [...this.running.values()]
-    const done = tasks.every(({ task }) => task.isDone && !task.hasChanges) && this.commits.isIdle
-    if (!done) return false
-    this.ended = true
-    events.emit({ type: 'run-finished', run: run.run })
-    return true
+  private hasFinished(): Promise<boolean> | boolean {
+    if (this.assigned === undefined || !this.commits.isIdle) return false
+    return this.runEnd.isReachedBy(this.running.values())
   }
 
   /** Gives what was read to the tasks and asks for more. */

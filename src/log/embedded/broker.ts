@@ -229,7 +229,7 @@ export class EmbeddedBroker implements BrokerConnection {
     this.transactions.stop()
     this.groups.stop()
     this.fetches.stop()
-    this.cleaner.stop()
+    await this.cleaner.stop()
     // Exact ends, so that the log goes on without a gap.
     const ends = this.topics.all().map((partition) => storedPartition(partition, partition.end))
     if (this.queue.failure === null) await this.queue.write(ends, { sync: true }).catch(() => undefined)

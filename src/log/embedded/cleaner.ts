@@ -88,10 +88,11 @@ export class Cleaner {
     await this.begin(() => this.pass(true))
   }
 
-  /** Ends at the next slice. */
-  stop(): void {
+  /** Ends at the next slice; resolves when nothing is asked of the engine any more. */
+  async stop(): Promise<void> {
     this.stopped = true
     this.timer?.cancel()
+    await this.running?.catch(() => undefined)
   }
 
   private start(): void {
@@ -101,7 +102,7 @@ export class Cleaner {
       // After the present turn: whoever gave the occasion is not held up.
       await this.parts.clock.yieldNow()
       this.again = false
-      await this.pass(false)
+      if (!this.stopped) await this.pass(false)
     })
   }
 
@@ -166,6 +167,7 @@ export class Cleaner {
   private async measure(partition: PartitionLog): Promise<void> {
     let [clean, dirty] = [0, 0]
     for (let at = partition.start; at < partition.end;) {
+      if (this.stopped) return
       const { entries, upTo } = await partition.index.list(at, partition.end)
       for (const { base, bytes } of entries) {
         if (base < partition.cleanedTo) clean += bytes

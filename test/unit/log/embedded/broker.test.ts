@@ -126,7 +126,9 @@ describe('a broker that starts again on what another one left', () => {
     await producer.send([batch('a', 'b')])
     await producer.commit()
     await first.log.deleteRecords([{ ...AT, offset: 1n }])
-    await first.broker.close()
+    const closed = first.broker.close()
+    await world.clock.runUntilIdle()
+    await closed
     const { broker } = await world.start()
     expect([await broker.offsets('start', [AT]), await broker.offsets('end', [AT])]).toEqual([[1n], [3n]])
     expect(await broker.offsetAtTime(AT, 0)).toBe(1n)

@@ -1,14 +1,35 @@
 import { describe, expect, it } from 'vitest'
 import type { CleaningOptions } from '../../../../src/log/embedded/cleaner.ts'
 import { EmbeddedBroker, EmbeddedLog } from '../../../../src/log/embedded/index.ts'
+import type { ScanRange } from '../../../../src/log/embedded/engine.ts'
 import { MemoryEngine } from '../../../../src/log/embedded/memory-engine.ts'
 import { rangeOf } from '../../../../src/log/embedded/storage-layout.ts'
 import { RecordBatchBuilder } from '../../../../src/log/record-batch-builder.ts'
 import { SeededRandom } from '../../../../src/testing/seeded-random.ts'
 import { SimulatedClock } from '../../../../src/testing/simulated-clock.ts'
 
+/** As a database: once it is closed it can be asked nothing. */
+class ClosableEngine extends MemoryEngine {
+  private closed = false
+
+  override scan(range: ScanRange): ReturnType<MemoryEngine['scan']> {
+    if (this.closed) throw new Error('asked after it was closed')
+    return super.scan(range)
+  }
+
+  override close(): Promise<void> {
+    this.closed = true
+    return super.close()
+  }
+
+  /** The next owner. */
+  reopen(): void {
+    this.closed = false
+  }
+}
+
 class World {
-  readonly engine = new MemoryEngine()
+  readonly engine = new ClosableEngine()
   readonly clock = new SimulatedClock()
   readonly random = new SeededRandom(1)
   broker!: EmbeddedBroker
@@ -110,12 +131,29 @@ describe('the cleaner', () => {
     await world.write('compacted', 40)
     await world.clock.runUntilIdle()
     void world.broker.clean()
-    await world.broker.close()
+    const closed = world.broker.close()
+    await world.clock.runUntilIdle()
+    await closed
+    world.engine.reopen()
     const left = await world.stored(0)
     await world.clock.runUntilIdle()
     expect(await world.stored(0)).toBe(left)
     expect(left).toBe(40)
     expect(world.clock.pendingTimers).toBe(0)
+  })
+
+  it('asks nothing of an engine that is closed', async () => {
+    const world = new World()
+    await world.start({ dirtyBytes: 1 })
+    await world.write('plain', 5)
+    await world.clock.runUntilIdle()
+    await world.log.deleteTopics(['plain'])
+    const closed = world.broker.close()
+    await world.clock.runUntilIdle()
+    await closed
+    world.engine.reopen()
+    // The garbage is left to the next owner.
+    expect(await world.engine.scan({ ...rangeOf.garbage, limit: 10 })).toHaveLength(1)
   })
 
   it('leaves a partition alone that it cannot read, and goes on with the others', async () => {
