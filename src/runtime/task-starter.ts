@@ -83,7 +83,7 @@ async function startTask(spec: StartSpec, id: TaskId): Promise<RunningTask> {
   // After the commit log: should another owner be at work still, its changelogs reach as far as its commits at least.
   const changelogs = await describeChangelogs(application, id)
   if (owner !== undefined) refuseForeignLog(name, owner, application)
-  if (latest === undefined) await refuseLostCommitLog(spec, name, commits, committed, changelogs)
+  if (latest === undefined) await refuseLostCommitLog(application, name, commits, committed, changelogs)
   const restored = await restoreState({
     log,
     clock,
@@ -112,7 +112,7 @@ async function startTask(spec: StartSpec, id: TaskId): Promise<RunningTask> {
       warn: (message) => events.emit({ type: 'warning', message }),
     })
     task.goTo('restoring')
-    if (latest !== undefined) await refuseDeletedInputs(application, name, inputs, latest)
+    if (latest !== undefined) await refuseDeletedInputs(application, name, commits, inputs, latest)
     await task.parts.stores.load(spec.memoryPerTaskBytes)
     if (run !== undefined) expectRun(task, run, id)
     const { replayed, wipedBecause } = restored
@@ -164,15 +164,17 @@ function inputPartitions({ topology, plan, config }: Application, id: TaskId): r
 
 /** Records that the task has not worked yet must still be there. */
 async function refuseDeletedInputs(
-  { log }: Application,
+  application: Application,
   name: string,
+  commits: TopicPartition,
   inputs: readonly InputPartition[],
   latest: CommitEntry,
 ): Promise<void> {
   for (const { input, partition } of inputs) {
-    const [start] = await log.offsets('start', [partition])
+    const [start] = await application.log.offsets('start', [partition])
     const offset = BigInt(latest.offsets[input] ?? 0)
     if (start! <= offset) continue
+    await expectNoOtherOwner(application, name, commits, latest)
     throw new FatalError(
       'OFFSET_OUT_OF_RANGE',
       `task ${name} has to go on at offset ${offset} of ${partition.topic}/${partition.partition}, ` +
@@ -226,7 +228,7 @@ function refuseForeignLog(name: string, owner: OwnerEntry, { fingerprint, config
 }
 
 async function refuseLostCommitLog(
-  { application }: StartSpec,
+  application: Application,
   name: string,
   commits: TopicPartition,
   committed: readonly (Offset | null)[],
@@ -238,9 +240,7 @@ async function refuseLostCommitLog(
     if (end > 0n) problems.push(`changelog ${topic}/${partition} has entries`)
   }
   if (problems.length === 0) return
-  // Who stood still between the two looks may meet what the next owner has written since; it writes here first.
-  const [end] = await application.log.offsets('end', [commits])
-  if ((await readNewest(application.log, commits, end!)).latest !== undefined) throw new NotOwnerError(name)
+  await expectNoOtherOwner(application, name, commits, undefined)
   throw new StateMismatchError(
     `The commit log of task ${name} is empty, and yet the task has worked before; its positions are lost:`,
     problems,
@@ -285,9 +285,18 @@ export class NotWantedError extends RetriableError {
   }
 }
 
-/** Another owner began to work the task while it was being started here. */
-class NotOwnerError extends RetriableError {
-  constructor(task: string) {
-    super('TASK_TAKEN_OVER', `task ${task} was taken over while it was starting`)
-  }
+/**
+ * Who stands still while it starts a task may meet what the next owner has done since, and must not take that for
+ * damage: `RetriableError` when there is a newer commit than `latest`, the one that was found at first.
+ */
+async function expectNoOtherOwner(
+  { log }: Application,
+  name: string,
+  commits: TopicPartition,
+  latest: CommitEntry | undefined,
+): Promise<void> {
+  const [end] = await log.offsets('end', [commits])
+  const now = await readNewest(log, commits, end!)
+  if (now.latest?.commitId === latest?.commitId) return
+  throw new RetriableError('TASK_TAKEN_OVER', `task ${name} was taken over while it was starting`)
 }
