@@ -6,10 +6,14 @@
  * descriptor of the file is closed). So nobody gets as far as opening LevelDB without this lock: a registry within the
  * process, and a lock file that names the owner. A lock file whose owner no longer runs is taken over; process start
  * times tell a reused process id from the owner.
+ *
+ * Each thread has a registry of its own; between threads it is the lock file that counts, whose owner, the process, is
+ * running. What a thread leaves locked when it dies stays locked until the process ends.
  */
 import { createHash } from 'node:crypto'
 import { link, lstat, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { threadId } from 'node:worker_threads'
 
 /** A directory that is held. */
 export interface DirectoryLock {
@@ -27,7 +31,7 @@ interface Owner {
 const LOCK_FILE = 'millrace.lock'
 /** Each attempt fails only where another process has just succeeded. */
 const ATTEMPTS = 10
-const heldInThisProcess = new Set<string>()
+const heldInThisThread = new Set<string>()
 
 /**
  * Takes the lock of `directory`, which is made where it is missing. `undefined` while somebody else holds it.
@@ -36,15 +40,15 @@ const heldInThisProcess = new Set<string>()
 export async function acquireDirectoryLock(directory: string): Promise<DirectoryLock | undefined> {
   await mkdir(directory, { recursive: true })
   const real = await realpath(directory)
-  if (heldInThisProcess.has(real)) return undefined
-  heldInThisProcess.add(real)
+  if (heldInThisThread.has(real)) return undefined
+  heldInThisThread.add(real)
   try {
     if (await writeLockFile(path.join(real, LOCK_FILE))) return lockOn(real)
   } catch (error) {
-    heldInThisProcess.delete(real)
+    heldInThisThread.delete(real)
     throw error
   }
-  heldInThisProcess.delete(real)
+  heldInThisThread.delete(real)
   return undefined
 }
 
@@ -67,7 +71,7 @@ function lockOn(real: string): DirectoryLock {
       if (released) return
       released = true
       await rm(path.join(real, LOCK_FILE), { force: true })
-      heldInThisProcess.delete(real)
+      heldInThisThread.delete(real)
     },
   }
 }
@@ -82,8 +86,9 @@ function lockOn(real: string): DirectoryLock {
  */
 async function writeLockFile(file: string): Promise<boolean> {
   const self: Owner = { pid: process.pid, started: await startTimeOf(process.pid) }
-  // Written aside and then linked, so that nobody ever reads a lock file without an owner.
-  const aside = `${file}.${process.pid}.new`
+  // Written aside and then linked, so that nobody ever reads a lock file without an owner. Threads of one process must
+  // not share the name: one would write into what the other has just linked.
+  const aside = `${file}.${process.pid}-${threadId}.new`
   await writeFile(aside, JSON.stringify(self))
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {

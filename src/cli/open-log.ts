@@ -29,7 +29,7 @@ export interface OpenLogSpec {
   readonly directories: Directories
   readonly clock: Clock
   readonly random: Random
-  readonly terminal: Terminal
+  readonly terminal: Pick<Terminal, 'note'>
 }
 
 /**

@@ -1,14 +1,12 @@
 /** The ops endpoint of `millrace run`: opened where `--http` asks for it. */
 import { codeOf, messageOf } from '../errors.ts'
 import type { Log } from '../log/log.ts'
-import type { StreamsApp } from '../runtime/streams-app.ts'
 import { DUPLICATES } from '../sensors/deduplicate.ts'
-import type { StateDirectory } from '../state/backend.ts'
 import { ownCount } from '../web/metric-table.ts'
 import type { ObservedApp } from '../web/observed-app.ts'
 import type { OpsEndpoint } from '../web/ops-endpoint.ts'
 import type { CommandContext } from './command.ts'
-import { instanceSizes } from './state-folder.ts'
+import { instanceSizes, sumOfSizes } from './state-folder.ts'
 
 /** What the aggregator counts besides the engine. */
 export const SENSOR_COUNTS = [
@@ -36,10 +34,10 @@ export async function openOps({ settings, clock, logger }: CommandContext): Prom
 }
 
 /** The application as the endpoint sees it. */
-export function observedApp(app: StreamsApp, log: Log, directory: StateDirectory): ObservedApp {
+export function observedApp(app: ObservedApp['app'], log: Log, stateFolders: readonly string[]): ObservedApp {
   return {
     app,
     endOffsets: (partitions) => log.offsets('end', partitions),
-    stateBytes: () => instanceSizes(directory.location),
+    stateBytes: async () => sumOfSizes(await Promise.all(stateFolders.map(instanceSizes))),
   }
 }

@@ -3,7 +3,7 @@ import type { Timer } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log/log.ts'
 import type { StreamsEvent } from '../runtime/events.ts'
-import type { StreamsApp } from '../runtime/streams-app.ts'
+import type { WatchedApp } from '../web/observed-app.ts'
 import type { CommandContext } from './command.ts'
 import type { Progress } from './terminal.ts'
 import { counted, formatCount, formatTime } from './text.ts'
@@ -24,7 +24,7 @@ export class RunWatch {
   /** Whether the bounded run has come to its end here. */
   finished = false
   private readonly context: CommandContext
-  private readonly app: StreamsApp
+  private readonly app: WatchedApp
   private readonly log: Log
   private readonly bounded: boolean
   private readonly restores = new Map<string, Progress>()
@@ -40,7 +40,7 @@ export class RunWatch {
   private workedBefore = 0
   private readonly workedByTask = new Map<string, number>()
 
-  constructor(context: CommandContext, app: StreamsApp, log: Log, bounded: boolean) {
+  constructor(context: CommandContext, app: WatchedApp, log: Log, bounded: boolean) {
     this.context = context
     this.bounded = bounded
     this.app = app

@@ -25,12 +25,21 @@ export const runCommand: Command = {
     '<topic>.dlq. With --until-end it ends where the topic ends now, and with --flush it also closes the ' +
     'windows that ' +
     'are open there.',
-  settings: ['untilEnd', 'flush', ...AGGREGATOR_SETTINGS, 'registry', 'valueFormat', 'http'],
+  settings: [
+    'untilEnd',
+    'flush',
+    ...AGGREGATOR_SETTINGS,
+    'workers',
+    'standbys',
+    'registry',
+    'valueFormat',
+    'http',
+  ],
   examples: [
     'millrace run --window 5m --advance 1m --grace 30s',
     'millrace run --until-end --flush --valid-range 55..105',
     'millrace run --format avro --registry http://127.0.0.1:8081',
-    'millrace run --http 127.0.0.1:9464',
+    'millrace run --workers 2 --http 127.0.0.1:9464',
   ],
   check(settings) {
     const { untilEnd, flush } = settings.values
@@ -63,8 +72,8 @@ async function aggregate(context: CommandContext, ops: OpsEndpoint | undefined):
   }
   const before = await takeSnapshot(place)
   const bounded = settings.untilEnd ? { flush: settings.flush } : undefined
-  const { elapsedMs, interrupted } = await runAggregator(context, log, serdes, bounded, (app, state) => {
-    ops?.observe(observedApp(app, log, state))
+  const { elapsedMs, interrupted } = await runAggregator(context, log, serdes, bounded, (app, folders) => {
+    ops?.observe(observedApp(app, log, folders))
   })
   const summary = await summarize(place, before, elapsedMs)
   if (terminal.json) await terminal.data(`${JSON.stringify(summaryAsJson(summary))}\n`)

@@ -266,6 +266,18 @@ export const SETTINGS = {
   ),
   deduplicate: toggle('true', 'Counts a reading again that has an event id seen before.'),
   rekey: toggle('false', 'For topics that are not keyed by sensor: repartitions by sensor first.'),
+  workers: given(
+    kinds.whole(1, 64),
+    'count',
+    '1',
+    'Threads that share the partitions among them, each an instance of its own.',
+  ),
+  standbys: given(
+    kinds.whole(0, 10),
+    'count',
+    '0',
+    'Copies of the state of each task that other instances keep, to take over without a long restore.',
+  ),
   http: optional(
     kinds.listenAddress(),
     'host:port',

@@ -69,13 +69,19 @@ export async function numberedFolders(folder: string): Promise<readonly string[]
 
 /** Bytes on disk of each task's state, over all instances of an application. */
 export async function stateSizes(folder: string): Promise<ReadonlyMap<string, number>> {
-  const sizes = new Map<string, number>()
-  for (const instance of await numberedFolders(folder)) {
-    for (const [task, bytes] of await instanceSizes(path.join(folder, instance))) {
-      sizes.set(task, (sizes.get(task) ?? 0) + bytes)
-    }
+  const instances = await numberedFolders(folder)
+  return sumOfSizes(
+    await Promise.all(instances.map((instance) => instanceSizes(path.join(folder, instance)))),
+  )
+}
+
+/** Bytes by task over several instances. */
+export function sumOfSizes(instances: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
+  const sum = new Map<string, number>()
+  for (const sizes of instances) {
+    for (const [task, bytes] of sizes) sum.set(task, (sum.get(task) ?? 0) + bytes)
   }
-  return sizes
+  return sum
 }
 
 /** Bytes on disk of each task's state, in the folder of one instance. */

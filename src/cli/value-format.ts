@@ -21,6 +21,9 @@ import { lateTopicOf } from './import-records.ts'
 import type { ResolvedSettings } from './resolve-settings.ts'
 import type { Settings } from './settings.ts'
 
+/** What opening serdes needs of a command's context. */
+export type SerdeContext = Pick<CommandContext, 'settings' | 'clock' | 'random' | 'packageRoot'>
+
 /** How long a registry that cannot be reached is tried at the start. */
 const PATIENCE_MS = 30_000
 
@@ -31,7 +34,7 @@ export function formatProblems({ values }: ResolvedSettings): readonly string[] 
 }
 
 /** Serdes of the application's topics. */
-export function openSensorSerdes(context: CommandContext): Promise<SensorSerdes> {
+export function openSensorSerdes(context: SerdeContext): Promise<SensorSerdes> {
   const { settings } = context
   const registry = registryOf(settings)
   if (registry === undefined) return Promise.resolve(JSON_SENSOR_SERDES)
@@ -101,7 +104,7 @@ function registryOf({ registry, valueFormat }: Settings): ConfluentRegistry | un
 }
 
 /** The schema of a topic's values as it comes with the package. */
-async function schemaOf({ packageRoot }: CommandContext, topic: string): Promise<string> {
+async function schemaOf({ packageRoot }: SerdeContext, topic: string): Promise<string> {
   const file = path.join(packageRoot, 'schemas', `${topic}-value.avsc`)
   try {
     return await readFile(file, 'utf8')

@@ -21,6 +21,14 @@ export class LevelStateDirectory implements StateDirectory {
     return lock === undefined ? undefined : new LevelStateDirectory(lock)
   }
 
+  /**
+   * A folder whose lock somebody else of this process holds for it, as the main thread does for its workers: it outlives
+   * a thread that dies, and is the one place that knows what is open.
+   */
+  static lent(folder: string): LevelStateDirectory {
+    return new LevelStateDirectory({ directory: folder, release: () => Promise.resolve() })
+  }
+
   async open(task: string): Promise<StateBackend> {
     const backend = await LevelBackend.open(path.join(this.location, task), () =>
       this.openBackends.delete(backend),

@@ -4,8 +4,12 @@
 import type { Offset, TopicPartition } from '../log/log.ts'
 import type { StreamsApp } from '../runtime/streams-app.ts'
 
+/** What an application, or several in one, tells of itself. */
+export type WatchedApp = Pick<StreamsApp, 'state' | 'events' | 'progress'>
+
+/** An application with what is looked up for it. */
 export interface ObservedApp {
-  readonly app: Pick<StreamsApp, 'state' | 'events' | 'progress'>
+  readonly app: WatchedApp
   /** The high watermark of each partition, in the order given. */
   endOffsets(partitions: readonly TopicPartition[]): Promise<readonly Offset[]>
   /** Bytes of local state by task, of this instance. */
