@@ -78,6 +78,7 @@ function configOf(settings: Settings): StreamsConfigInput {
     idleTimeout,
     closeAfterSilence,
     maxFutureSkew,
+    standbys,
   } = settings
   return {
     applicationId,
@@ -87,6 +88,7 @@ function configOf(settings: Settings): StreamsConfigInput {
     idleTimeoutMs: idleTimeout,
     closeAfterSilenceMs: closeAfterSilence,
     maxFutureSkewMs: maxFutureSkew,
+    standbys,
     lateTopic: lateTopicOf(topic),
     deadLetterTopic: deadLetterTopicOf(topic),
   }
@@ -100,6 +102,8 @@ export interface AggregatorParts {
   readonly directory: StateDirectory
   readonly clock: Clock
   readonly random: Random
+  /** The same for all workers of a process. */
+  readonly processId?: string
   /** Ends where the topic of the readings ends now; `undefined`: never. */
   readonly bounded: { readonly flush: boolean } | undefined
 }

@@ -4,18 +4,20 @@
  */
 import type { AppState } from '../runtime/app-state.ts'
 import { EventBus, type StreamsEvent } from '../runtime/events.ts'
+import type { StandbyProgress } from '../runtime/standby-task.ts'
 import type { TaskProgress } from '../runtime/task-progress.ts'
 import type { WatchedApp } from '../web/observed-app.ts'
 import type { Standing } from './worker-messages.ts'
 
 interface WorkerView {
   state: AppState
-  progress: readonly TaskProgress[]
+  standing: Standing
   /** `undefined` between a rebalance and the next assignment. */
   assigned: readonly string[] | undefined
   finishedRun: boolean
 }
 
+const NOTHING: Standing = { progress: [], standbys: [] }
 /** States in the order of a life: as a whole, workers are where the last of them is. */
 const LIFE: readonly AppState[] = ['created', 'starting', 'running', 'stopping', 'stopped']
 
@@ -28,7 +30,7 @@ export class FleetView implements WatchedApp {
   constructor(count: number) {
     this.workers = Array.from({ length: count }, () => ({
       state: 'created',
-      progress: [],
+      standing: NOTHING,
       assigned: undefined,
       finishedRun: false,
     }))
@@ -43,16 +45,21 @@ export class FleetView implements WatchedApp {
   /** Every task once: while it moves from one worker to another, as the one says that runs it. */
   get progress(): readonly TaskProgress[] {
     const tasks = new Map<string, TaskProgress>()
-    for (const task of this.workers.flatMap(({ progress }) => progress)) {
+    for (const task of this.workers.flatMap(({ standing }) => standing.progress)) {
       const known = tasks.get(task.task)
       if (known === undefined || isNewer(task, known)) tasks.set(task.task, task)
     }
     return [...tasks.values()].sort((a, b) => (a.task < b.task ? -1 : 1))
   }
 
+  /** The copies of all workers; of no task twice, since they are of one process. */
+  get standbys(): readonly StandbyProgress[] {
+    return this.workers.flatMap(({ standing }) => standing.standbys)
+  }
+
   /** How things stand with a worker. */
-  standing(worker: number, { progress }: Standing): void {
-    this.workers[worker]!.progress = progress
+  standing(worker: number, standing: Standing): void {
+    this.workers[worker]!.standing = standing
   }
 
   /** Something happened in a worker, and how things stand with it now. */
@@ -81,7 +88,7 @@ export class FleetView implements WatchedApp {
   /** A worker has ended, with or without having said so; nothing more comes from it. */
   ended(worker: number, failed: boolean): void {
     const view = this.workers[worker]!
-    view.progress = []
+    view.standing = NOTHING
     this.setState(view, failed ? 'failed' : 'stopped')
     // The others may all have what they were given since.
     if (!failed && this.workers.some(isAtWork)) this.tellAssigned()

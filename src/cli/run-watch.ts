@@ -79,6 +79,13 @@ export class RunWatch {
         return this.restore(event)
       case 'task-started':
         return this.started(event)
+      case 'standby-started':
+        return this.standbyStarted(event)
+      case 'standby-failed':
+        return logger.warn(
+          { task: event.task, code: event.code, reason: event.message },
+          'a standby copy is begun again',
+        )
       case 'committed':
         return logger.debug(
           { tasks: event.tasks, records: event.records, ms: Math.round(event.durationMs) },
@@ -123,6 +130,14 @@ export class RunWatch {
       logger.warn({ task, reason: wipedBecause }, 'local state was removed and restored from the changelog')
     }
     logger[this.bounded ? 'debug' : 'info']({ task, replayed, afterCommit: commitId }, 'task started')
+  }
+
+  private standbyStarted({ task, wipedBecause }: StreamsEvent & { type: 'standby-started' }): void {
+    const { logger } = this.context
+    if (wipedBecause !== undefined) {
+      logger.warn({ task, reason: wipedBecause }, 'a standby copy was removed and is made anew')
+    }
+    logger[this.bounded ? 'debug' : 'info']({ task }, 'standby copy kept')
   }
 
   /** Positions against the ends of the bounded run, from where this run began. */

@@ -21,6 +21,7 @@ export class WorkerFleet {
   private readonly context: CommandContext
   private readonly directories: readonly StateDirectory[]
   private readonly bounded: WorkerOrder['bounded']
+  private readonly processId: string
   private threads: readonly Thread[] = []
 
   private constructor(
@@ -31,6 +32,7 @@ export class WorkerFleet {
     this.context = context
     this.directories = directories
     this.bounded = bounded
+    this.processId = context.random.uuid()
     this.app = new FleetView(directories.length)
   }
 
@@ -79,7 +81,8 @@ export class WorkerFleet {
 
   private start(stateFolder: string, worker: number): Thread {
     const { settings, packageRoot } = this.context
-    return startThread({ settings, stateFolder, bounded: this.bounded, packageRoot }, (message) => {
+    const { bounded, processId } = this
+    return startThread({ settings, stateFolder, bounded, packageRoot, processId }, (message) => {
       if (message.type === 'event') this.app.event(worker, message.event, message.standing)
       else this.app.standing(worker, message.standing)
     })

@@ -1,5 +1,6 @@
 /** What the main thread and the threads of workers say to each other. Everything is plain data. */
 import type { StreamsEvent } from '../runtime/events.ts'
+import type { StandbyProgress } from '../runtime/standby-task.ts'
 import type { TaskProgress } from '../runtime/task-progress.ts'
 import type { PackedError } from './packed-error.ts'
 import type { Settings } from './settings.ts'
@@ -11,6 +12,8 @@ export interface WorkerOrder {
   readonly stateFolder: string
   readonly bounded: { readonly flush: boolean } | undefined
   readonly packageRoot: string
+  /** The same for all workers of the process. */
+  readonly processId: string
 }
 
 /** Asks a thread to commit, to give up its tasks and to end. */
@@ -25,7 +28,8 @@ export type FromWorker =
   /** The last message. */
   | { readonly type: 'ended'; readonly failure: PackedError | undefined }
 
-/** How far the tasks of a worker have come. */
+/** How far the tasks of a worker have come, and its standby copies. */
 export interface Standing {
   readonly progress: readonly TaskProgress[]
+  readonly standbys: readonly StandbyProgress[]
 }

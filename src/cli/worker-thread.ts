@@ -10,7 +10,7 @@ import { makeAggregator } from './aggregator.ts'
 import { directoriesIn, openLog } from './open-log.ts'
 import { packError } from './packed-error.ts'
 import { openSensorSerdes } from './value-format.ts'
-import type { FromWorker, WorkerOrder } from './worker-messages.ts'
+import type { FromWorker, Standing, WorkerOrder } from './worker-messages.ts'
 
 /** How often is told how far the tasks are while nothing else is. */
 const TELL_MS = 250
@@ -32,7 +32,7 @@ async function work(port: MessagePort, order: WorkerOrder): Promise<void> {
 }
 
 async function aggregate(
-  { settings, stateFolder, bounded, packageRoot }: WorkerOrder,
+  { settings, stateFolder, bounded, packageRoot, processId }: WorkerOrder,
   tell: (message: FromWorker) => void,
   stop: AbortSignal,
 ): Promise<void> {
@@ -43,8 +43,8 @@ async function aggregate(
   try {
     const serdes = await openSensorSerdes({ settings, clock, random, packageRoot })
     const directory = LevelStateDirectory.lent(stateFolder)
-    const app = await makeAggregator({ settings, log, serdes, directory, clock, random, bounded })
-    const standing = (): { progress: typeof app.progress } => ({ progress: app.progress })
+    const app = await makeAggregator({ settings, log, serdes, directory, clock, random, processId, bounded })
+    const standing = (): Standing => ({ progress: app.progress, standbys: app.standbys })
     app.events.subscribe((event) => tell({ type: 'event', event, standing: standing() }))
     const stopApp = (): void => void app.stop()
     stop.addEventListener('abort', stopApp)

@@ -31,6 +31,8 @@ export interface Application {
   /** Whether `run` is one that an earlier instance left open, and this one has a run of its own to do behind it. */
   readonly hasRunToCome: boolean
   readonly isRunFinished: () => Promise<boolean>
+  /** The same for instances that end together; `undefined`: this one is alone. */
+  readonly processId: string | undefined
   readonly options: ApplicationOptions
 }
 

@@ -5,9 +5,8 @@
  */
 import type { Log, Offset, TopicPartition } from '../log/log.ts'
 import { RecordCursor } from '../log/record-cursor.ts'
-import type { BackendWrite, StateBackend } from '../state/backend.ts'
-import { seal } from '../state/envelope.ts'
-import { backendPrefix } from '../state/managed-store.ts'
+import type { StateBackend } from '../state/backend.ts'
+import { ChangelogWindow } from './changelog-window.ts'
 
 /** A window is written when it has so many keys, or values of so many bytes ... */
 const WINDOW_KEYS = 50_000
@@ -32,14 +31,6 @@ export interface ReplaySpec {
   readonly windowRecords?: number
 }
 
-/** The newest entry of a key among those that wait to be written. */
-interface Newest {
-  /** `null`: removed. The first `length` bytes count; what a longer one left behind them does not. */
-  bytes: Buffer | null
-  length: number
-  timestampMs: number
-}
-
 /** Brings the state from `from` to `end`; resolves with the number of records applied. */
 export async function replayChangelog(spec: ReplaySpec): Promise<number> {
   if (spec.from >= spec.end) return 0
@@ -53,13 +44,9 @@ export async function replayChangelog(spec: ReplaySpec): Promise<number> {
 
 class Replay {
   private readonly spec: ReplaySpec
-  private readonly prefix: Buffer
   private readonly reader
   private readonly cursor = new RecordCursor()
-  /** By the key's bytes as Latin-1: a text of as many characters. */
-  private newest = new Map<string, Newest>()
-  private bytes = 0
-  private records = 0
+  private window: ChangelogWindow
   private replayed = 0
   private position: Offset
   /** Where the last write ended. */
@@ -69,7 +56,7 @@ class Replay {
 
   constructor(spec: ReplaySpec) {
     this.spec = spec
-    this.prefix = backendPrefix(spec.store)
+    this.window = new ChangelogWindow(spec.store)
     this.reader = spec.log.reader()
     this.position = spec.from
     this.writtenTo = spec.from
@@ -98,7 +85,7 @@ class Replay {
     for (const { batches, nextOffset } of chunks) {
       this.cursor.reset(batches)
       const last = Number(end)
-      while (this.cursor.next() && this.cursor.offsetNumber < last) this.take()
+      while (this.cursor.next() && this.cursor.offsetNumber < last) this.window.take(this.cursor)
       this.position = nextOffset < end ? nextOffset : end
       if (this.isFull) await this.write()
     }
@@ -106,57 +93,21 @@ class Replay {
 
   private get isFull(): boolean {
     const { windowRecords = WINDOW_RECORDS } = this.spec
-    return this.newest.size >= WINDOW_KEYS || this.bytes >= WINDOW_BYTES || this.records >= windowRecords
-  }
-
-  /** For every record of a changelog: no object but for a key that is new to the window. */
-  private take(): void {
-    const { cursor } = this
-    this.replayed++
-    this.records++
-    const key = cursor.buffer.toString('latin1', cursor.keyStart, cursor.keyEnd)
-    let entry = this.newest.get(key)
-    if (entry === undefined) {
-      entry = { bytes: null, length: 0, timestampMs: 0 }
-      this.newest.set(key, entry)
-    }
-    entry.timestampMs = cursor.timestampMs
-    const { valueStart, valueEnd } = cursor
-    if (valueEnd < 0) {
-      entry.bytes = null
-      return
-    }
-    const length = valueEnd - valueStart
-    // A copy: a view would keep the whole chunk in memory. A later value mostly fits where the earlier one was.
-    if (entry.bytes === null || entry.bytes.length < length) {
-      entry.bytes = Buffer.allocUnsafe(length)
-      this.bytes += length
-    }
-    cursor.buffer.copy(entry.bytes, 0, valueStart, valueEnd)
-    entry.length = length
+    const { keys, bytes, records } = this.window
+    return keys >= WINDOW_KEYS || bytes >= WINDOW_BYTES || records >= windowRecords
   }
 
   /** Begins to write what has been gathered, once the write before it is done. */
   private async write(): Promise<void> {
-    const { backend, checkpointAt, onWritten } = this.spec
-    const { newest, position } = this
-    this.newest = new Map()
-    this.bytes = 0
-    this.records = 0
+    const { backend, checkpointAt, onWritten, store } = this.spec
+    const { window, position } = this
+    this.window = new ChangelogWindow(store)
+    this.replayed += window.records
     this.writtenTo = position
     await this.settle()
-    const writes: BackendWrite[] = []
-    for (const [text, entry] of newest) writes.push(this.writeOf(text, entry))
-    this.writing = backend.write(writes, checkpointAt(position)).then(() => onWritten(position))
+    this.writing = backend.write(window.writes(), checkpointAt(position)).then(() => onWritten(position))
     // Its failure is told by `settle`, not by the process.
     this.writing.catch(() => undefined)
-  }
-
-  private writeOf(text: string, { bytes, length, timestampMs }: Newest): BackendWrite {
-    const key = Buffer.allocUnsafe(this.prefix.length + text.length)
-    this.prefix.copy(key)
-    key.write(text, this.prefix.length, 'latin1')
-    return { key, value: bytes === null ? null : seal(key, timestampMs, bytes.subarray(0, length)) }
   }
 
   private async settle(): Promise<void> {

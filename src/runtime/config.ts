@@ -70,6 +70,13 @@ const schema = z.strictObject({
   stateFlushIntervalMs: milliseconds(0)
     .default(1_000)
     .describe('Longest time committed state waits in memory before it is written to disk.'),
+  standbys: z
+    .number()
+    .int()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe('Copies of the state of each task that other instances keep; an instance with 0 keeps none.'),
   sessionTimeoutMs: milliseconds(100)
     .default(10_000)
     .describe('Silence after which an instance loses its tasks.'),

@@ -20,6 +20,20 @@ export type StreamsEvent =
       /** Number of the commit it goes on from; 0 for none. */
       readonly commitId: number
     }
+  /** A standby copy is open and follows its changelogs from now on. */
+  | {
+      readonly type: 'standby-started'
+      readonly task: string
+      /** Why the state on disk was removed first; `undefined` when it was kept. */
+      readonly wipedBecause: string | undefined
+    }
+  /** A standby copy was given up; it is begun again by itself. */
+  | {
+      readonly type: 'standby-failed'
+      readonly task: string
+      readonly code: string
+      readonly message: string
+    }
   | {
       readonly type: 'committed'
       readonly tasks: number

@@ -35,6 +35,9 @@ export interface RestoreSpec {
   readonly onProgress: (progress: RestoreProgress) => void
 }
 
+/** What opening the state takes. */
+export type OpenStateSpec = Omit<RestoreSpec, 'log' | 'onProgress'>
+
 /** How far a restore is; offsets, so compacted and aborted ones count as done when they are passed. */
 export interface RestoreProgress {
   readonly store: string
@@ -53,12 +56,11 @@ export interface RestoredState {
 }
 
 /** In place of a commit's number, in checkpoints on the way; a task's first commit may be number 0. */
-const BETWEEN_COMMITS = -1
+export const BETWEEN_COMMITS = -1
 
 /** Opens the state and restores it. `StateMismatchError` when it belongs to something else. */
 export async function restoreState(spec: RestoreSpec): Promise<RestoredState> {
-  refuseForeignChangelogs(spec)
-  const opened = await openUsable(spec)
+  const opened = await openState(spec)
   try {
     return await restoreOpened(spec, opened)
   } catch (error) {
@@ -68,11 +70,7 @@ export async function restoreState(spec: RestoreSpec): Promise<RestoredState> {
 }
 
 async function restoreOpened(spec: RestoreSpec, opened: OpenedState): Promise<RestoredState> {
-  const restored = new Map<string, ChangelogPosition>()
-  for (const { store, description, start } of spec.changelogs) {
-    const from = opened.checkpoint?.changelogs[store]?.offset ?? String(start)
-    restored.set(store, { topicId: description.topicId, offset: from })
-  }
+  const restored = new Map(opened.positions)
   let replayed = 0
   for (const changelog of spec.changelogs) {
     replayed += await restoreStore(spec, opened.backend, changelog, restored)
@@ -87,13 +85,29 @@ async function restoreOpened(spec: RestoreSpec, opened: OpenedState): Promise<Re
   return { backend: opened.backend, replayed, wipedBecause: opened.wipedBecause, positions }
 }
 
-interface OpenedState {
+/** State that the changelogs can be applied to. */
+export interface OpenedState {
   readonly backend: StateBackend
   readonly checkpoint: Checkpoint | undefined
+  /** Why what was on disk was removed first; `undefined` when it was not. */
   readonly wipedBecause: string | undefined
+  /** Where the state stands in the changelog of each store. */
+  readonly positions: ReadonlyMap<string, ChangelogPosition>
 }
 
-async function openUsable(spec: RestoreSpec): Promise<OpenedState> {
+/** Opens the state as it is on disk, empty where that is of no use. `StateMismatchError` as of `restoreState`. */
+export async function openState(spec: OpenStateSpec): Promise<OpenedState> {
+  refuseForeignChangelogs(spec)
+  const opened = await openUsable(spec)
+  const positions = new Map<string, ChangelogPosition>()
+  for (const { store, description, start } of spec.changelogs) {
+    const from = opened.checkpoint?.changelogs[store]?.offset ?? String(start)
+    positions.set(store, { topicId: description.topicId, offset: from })
+  }
+  return { ...opened, positions }
+}
+
+async function openUsable(spec: OpenStateSpec): Promise<Omit<OpenedState, 'positions'>> {
   let wipedBecause: string | undefined
   try {
     const backend = await spec.directory.open(spec.task)
@@ -116,7 +130,7 @@ async function openUsable(spec: RestoreSpec): Promise<OpenedState> {
   return { backend: await spec.directory.open(spec.task), checkpoint: undefined, wipedBecause }
 }
 
-function refuseForeignChangelogs({ task, changelogs, latest }: RestoreSpec): void {
+function refuseForeignChangelogs({ task, changelogs, latest }: OpenStateSpec): void {
   const problems: string[] = []
   for (const { topic, store, description, end } of changelogs) {
     const known = latest?.changelogs[store]
@@ -129,7 +143,7 @@ function refuseForeignChangelogs({ task, changelogs, latest }: RestoreSpec): voi
   throw new StateMismatchError(`The changelogs of task ${task} are not those of its last commit:`, problems)
 }
 
-function refuseForeign(spec: RestoreSpec, checkpoint: Checkpoint): void {
+function refuseForeign(spec: OpenStateSpec, checkpoint: Checkpoint): void {
   const differences = differencesBetween(checkpoint.fingerprint, spec.fingerprint)
   if (differences.length > 0) {
     throw new StateMismatchError(
@@ -148,7 +162,7 @@ function refuseForeign(spec: RestoreSpec, checkpoint: Checkpoint): void {
 }
 
 /** Why state that belongs here cannot be caught up; `undefined` when it can. */
-function whyUnusable(spec: RestoreSpec, checkpoint: Checkpoint): string | undefined {
+function whyUnusable(spec: OpenStateSpec, checkpoint: Checkpoint): string | undefined {
   const { latest, clock } = spec
   if (latest !== undefined && checkpoint.commitId > latest.commitId) {
     return `its checkpoint (commit ${checkpoint.commitId}) lies beyond the newest commit (${latest.commitId})`
@@ -196,8 +210,9 @@ async function restoreStore(
   })
 }
 
-function checkpointOf(
-  { fingerprint, clock }: RestoreSpec,
+/** The checkpoint of state that stands at these positions. */
+export function checkpointOf(
+  { fingerprint, clock }: Pick<RestoreSpec, 'fingerprint' | 'clock'>,
   commitId: number,
   changelogs: Checkpoint['changelogs'],
 ): Buffer {

@@ -33,6 +33,7 @@ import { changelogTopic, commitLogTopic, repartitionTopic } from './internal-top
 import { patientLog } from './patient-log.ts'
 import { withRetries } from './retry.ts'
 import type { RunningTask } from './running-task.ts'
+import type { StandbyProgress } from './standby-task.ts'
 import type { TaskId } from './task-id.ts'
 import { taskProgress, type TaskProgress } from './task-progress.ts'
 import { Worker } from './worker.ts'
@@ -47,6 +48,8 @@ export interface StreamsAppSpec {
   readonly directory: StateDirectory
   /** Ends at the end offsets seen at the start; else the application runs until it is stopped. */
   readonly bounded?: { readonly flush: boolean }
+  /** The same for all instances of one process, which keep no standby copies for each other. */
+  readonly processId?: string
   readonly clock?: Clock
   readonly random?: Random
   readonly options?: ApplicationOptions
@@ -99,6 +102,11 @@ export class StreamsApp {
   /** How far the tasks of this instance have come. */
   get progress(): readonly TaskProgress[] {
     return [...this.tasks.values()].map((running) => taskProgress(running, this.boundedRun))
+  }
+
+  /** The standby copies that this instance keeps. */
+  get standbys(): readonly StandbyProgress[] {
+    return this.worker?.standbyProgress ?? []
   }
 
   /** Whether nothing is on its way: no rebalance, no start, no commit. Tasks may still have work. */
@@ -184,6 +192,7 @@ export class StreamsApp {
       stopsAtEnd: bounded !== undefined,
       hasRunToCome: run !== undefined && bounded !== undefined && !doesAll(run, bounded.flush, wanted ?? []),
       isRunFinished: async () => run === undefined || (await isRunFinished(runSpec, run)),
+      processId: this.spec.processId,
       options: this.spec.options ?? {},
     }
   }

@@ -15,10 +15,11 @@ import type { Application } from './application.ts'
 import { endOf } from './bounded-run.ts'
 import { COMMIT_KEYS, encodeEntry, type CommitEntry, type OwnerEntry } from './commit-entry.ts'
 import { readNewest } from './commit-log.ts'
-import { changelogTopic, commitLogTopic, repartitionTopic } from './internal-topics.ts'
+import { commitLogTopic, repartitionTopic } from './internal-topics.ts'
 import { restoreState, type Changelog } from './restore.ts'
 import { RunningTask } from './running-task.ts'
 import { buildTask } from './task-builder.ts'
+import { describeChangelogs } from './task-changelogs.ts'
 import { taskName, type TaskId } from './task-id.ts'
 
 export interface StartSpec {
@@ -194,27 +195,6 @@ async function startOffsets(
     starts.set(input, offset!)
   }
   return starts
-}
-
-async function describeChangelogs(
-  { log, config, topology }: Application,
-  id: TaskId,
-): Promise<readonly Changelog[]> {
-  const { stores } = topology.subTopologies[id.subTopology]!
-  const topics = stores.map((store) => changelogTopic(config.applicationId, store))
-  const described = await log.describeTopics(topics)
-  const changelogs: Changelog[] = []
-  for (const [index, store] of stores.entries()) {
-    const topic = topics[index]!
-    const description = described.get(topic)
-    if (description === undefined)
-      throw new FatalError('TOPIC_UNKNOWN', `changelog topic ${topic} does not exist`)
-    const partition = { topic, partition: id.partition }
-    const [start] = await log.offsets('start', [partition])
-    const [end] = await log.offsets('end', [partition])
-    changelogs.push({ ...partition, store, description, start: start!, end: end! })
-  }
-  return changelogs
 }
 
 function refuseForeignLog(name: string, owner: OwnerEntry, { fingerprint, config }: Application): void {

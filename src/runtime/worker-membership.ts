@@ -3,6 +3,7 @@ import type { GroupMember, GroupMembership } from '../log/log.ts'
 import { sourceTopicsOf } from '../topology/topology.ts'
 import type { Application } from './application.ts'
 import {
+  assignStandbys,
   assignTasks,
   decodeMemberInfo,
   encodeAssignment,
@@ -13,6 +14,8 @@ import {
 export interface WorkerListener {
   /** Names of the tasks it works now. */
   working(): readonly string[]
+  /** Of the tasks of which it keeps a standby copy, and of those whose copy has caught up. */
+  copies(): { readonly all: readonly string[]; readonly caughtUp: readonly string[] }
   onAssigned(assignment: Uint8Array, member: GroupMember): void
   /** Resolves when everything has been given up. */
   onControl(kind: 'revoked' | 'lost', reason: string): Promise<void>
@@ -23,8 +26,8 @@ export async function joinWorkerGroup(
   application: Application,
   listener: WorkerListener,
 ): Promise<GroupMembership> {
-  const { log, config, directory, tasks, topology } = application
-  // What is on disk now; later it is what this worker works.
+  const { log, config, directory, topology, processId } = application
+  // What is on disk now; later it is what this worker works or copies.
   const stored = new Set(await directory.tasks())
   return log.joinGroup({
     groupId: config.applicationId,
@@ -34,17 +37,21 @@ export async function joinWorkerGroup(
     rebalanceTimeoutMs: config.rebalanceTimeoutMs,
     metadata() {
       const working = listener.working()
-      for (const task of working) stored.add(task)
-      return encodeMemberInfo({ instance: directory.location, working, stored: [...stored] })
+      const { all, caughtUp } = listener.copies()
+      for (const task of [...working, ...all]) stored.add(task)
+      return encodeMemberInfo({
+        instance: directory.location,
+        working,
+        stored: [...stored],
+        ...(config.standbys > 0 && { standbys: config.standbys, copied: caughtUp }),
+        ...(processId !== undefined && { process: processId }),
+      })
     },
     assign(members) {
       const infos = new Map<string, MemberInfo>(
         members.map(({ memberId, metadata }) => [memberId, decodeMemberInfo(metadata)]),
       )
-      const assigned = assignTasks(infos, tasks)
-      return Promise.resolve(
-        new Map([...assigned].map(([member, names]) => [member, encodeAssignment(names)])),
-      )
+      return Promise.resolve(handOut(application, infos))
     },
     listener: {
       onAssigned(assignment, member) {
@@ -56,4 +63,18 @@ export async function joinWorkerGroup(
       onFailed: (error) => listener.onFailed(error),
     },
   })
+}
+
+function handOut(
+  { tasks, topology }: Application,
+  members: ReadonlyMap<string, MemberInfo>,
+): ReadonlyMap<string, Uint8Array> {
+  const assigned = assignTasks(members, tasks)
+  const stateful = tasks.filter(({ subTopology }) => topology.subTopologies[subTopology]!.stores.length > 0)
+  const copies = assignStandbys(members, assigned, stateful)
+  return new Map(
+    [...assigned].map(([member, active]) => {
+      return [member, encodeAssignment({ active, standby: copies.get(member)! })]
+    }),
+  )
 }

@@ -1,5 +1,6 @@
 /**
- * A worker: one loop, one transactional producer, one membership, and the tasks that the group gives it.
+ * A worker: one loop, one transactional producer, one membership, and the tasks that the group gives it; beside them the
+ * standby copies (standbys.ts), which have a loop of their own.
  *
  * ```
  *   control request? ──> rebalance: commit all, suspend; or drop all
@@ -12,17 +13,20 @@
  */
 import { sleep, type Clock } from '../clock.ts'
 import { codeOf, CorruptedStateError, FatalError, FencedError, messageOf } from '../errors.ts'
-import type { GroupMember, GroupMembership, LogProducer, LogReader, PollResult } from '../log/log.ts'
+import type { GroupMember, GroupMembership, LogProducer, LogReader } from '../log/log.ts'
 import type { Application } from './application.ts'
-import { decodeAssignment } from './assignment.ts'
+import { decodeAssignment, type Assignment } from './assignment.ts'
 import { CommitScheduler } from './commit-scheduler.ts'
 import { IdleWatch } from './idle-watch.ts'
 import { InputLookup } from './input-lookup.ts'
+import { Intake, POLL_WAIT_MS } from './intake.ts'
 import { RunEnd } from './run-end.ts'
 import { joinWorkerGroup } from './worker-membership.ts'
 import type { RunningTask } from './running-task.ts'
+import type { StandbyProgress } from './standby-task.ts'
+import { Standbys } from './standbys.ts'
 import { TaskFeeder } from './task-feeder.ts'
-import { taskName, type TaskId } from './task-id.ts'
+import { taskName } from './task-id.ts'
 import { NotWantedError, startTasks } from './task-starter.ts'
 import { Wake } from './wake.ts'
 import { mustStop, newWorkerProducer } from './worker-recovery.ts'
@@ -34,14 +38,12 @@ export interface ControlRequest {
   readonly done: () => void
 }
 
-interface Wanted {
-  readonly tasks: readonly TaskId[]
+interface Wanted extends Assignment {
   readonly member: GroupMember
 }
 
 /** Records of one task worked at a stretch, so that heartbeats and reads get their turn. */
 const SLICE_RECORDS = 2_000
-const POLL_WAIT_MS = 100
 const RECOVERY_BACKOFF_MS_MAX = 5_000
 
 export class Worker {
@@ -50,6 +52,8 @@ export class Worker {
   private readonly wake: Wake
   private readonly reader: LogReader
   private readonly feeder: TaskFeeder
+  private readonly intake: Intake
+  private readonly standbys: Standbys
   private readonly commits: CommitScheduler
   private readonly runEnd: RunEnd
   private readonly idleWatch: IdleWatch | undefined
@@ -60,8 +64,6 @@ export class Worker {
   private producer: LogProducer | undefined
   private wanted: Wanted | undefined
   private assigned: Wanted | undefined
-  private polling: Promise<void> | undefined
-  private polled: PollResult | undefined
   private failure: unknown
   private fatal: Error | undefined
   private failures = 0
@@ -76,6 +78,8 @@ export class Worker {
     this.reader = log.reader({ prefetchBytes: config.inputBufferBytes })
     const lookup = new InputLookup({ clock, random, onRetry: (error) => this.tell(error) })
     this.feeder = new TaskFeeder(this.reader, config.applicationId, config.inputBufferBytes, lookup)
+    this.intake = new Intake(this.reader, this.feeder, this.wake, (error) => (this.failure = error))
+    this.standbys = new Standbys(application)
     this.commits = new CommitScheduler(application, this.wake)
     this.runEnd = new RunEnd(application)
     this.idleWatch =
@@ -89,9 +93,14 @@ export class Worker {
     return this.running
   }
 
+  /** How far the standby copies are. */
+  get standbyProgress(): readonly StandbyProgress[] {
+    return this.standbys.progress
+  }
+
   /** Whether nothing is on its way: no rebalance, no start, no commit, nothing read and not handed out. */
   get isQuiet(): boolean {
-    const waits = this.wanted !== undefined || this.failure !== undefined || this.polled !== undefined
+    const waits = this.wanted !== undefined || this.failure !== undefined || this.intake.isWaiting
     return !waits && this.assigned !== undefined && this.control.length === 0 && this.commits.isIdle
   }
 
@@ -100,6 +109,7 @@ export class Worker {
     try {
       this.membership = await joinWorkerGroup(this.application, {
         working: () => [...this.running.keys()],
+        copies: () => this.standbys.names,
         onAssigned: (assignment, member) => this.onAssigned(assignment, member),
         onControl: (kind, reason) => this.request(kind, reason),
         onFailed: (error) => this.fail(error),
@@ -142,7 +152,7 @@ export class Worker {
       const decided = !busy && this.idleWatch !== undefined && (await this.checkIdle())
       this.commits.commitIfDue(this.commitContext())
       if (this.application.stopsAtEnd && (await this.hasFinished())) return true
-      this.handOut()
+      this.intake.handOut()
       if (busy || decided) await this.clock.yieldNow()
       else await this.wake.wait(this.sleepMs())
     } catch (error) {
@@ -190,32 +200,6 @@ export class Worker {
     return this.runEnd.isReachedBy(this.running.values())
   }
 
-  /** Gives what was read to the tasks and asks for more. */
-  private handOut(): void {
-    if (this.polled !== undefined) {
-      const polled = this.polled
-      this.polled = undefined
-      this.feeder.distribute(polled)
-      if (polled.chunks.length > 0) this.wake.signal()
-    }
-    this.polling ??= this.poll().then(
-      (result) => {
-        this.polled = result
-        this.polling = undefined
-        this.wake.signal()
-      },
-      (error: unknown) => {
-        this.polling = undefined
-        this.failure = error
-        this.wake.signal()
-      },
-    )
-  }
-
-  private async poll(): Promise<PollResult> {
-    return this.feeder.prepare(await this.reader.poll(POLL_WAIT_MS))
-  }
-
   private sleepMs(): number {
     let sleepMs = Math.min(POLL_WAIT_MS * 10, this.commits.nextDueMs(this.running.values()))
     for (const { task } of this.running.values()) {
@@ -227,7 +211,7 @@ export class Worker {
   }
 
   private onAssigned(assignment: Uint8Array, member: GroupMember): void {
-    this.wanted = { tasks: decodeAssignment(assignment), member }
+    this.wanted = { ...decodeAssignment(assignment), member }
     this.wake.signal()
   }
 
@@ -271,20 +255,21 @@ export class Worker {
   private async startWanted(wanted: Wanted): Promise<void> {
     this.wanted = undefined
     try {
-      const names = new Set(wanted.tasks.map(taskName))
+      const names = new Set(wanted.active.map(taskName))
       for (const [name, running] of this.running) {
         if (names.has(name) && running.task.state === 'suspended') continue
         this.running.delete(name)
         await running.close('clean')
       }
-      const missing = wanted.tasks.filter((id) => !this.running.has(taskName(id)))
+      await this.standbys.reduceTo(wanted.standby)
+      const missing = wanted.active.filter((id) => !this.running.has(taskName(id)))
       this.producer ??= await newWorkerProducer(this.application)
       const started = await startTasks({
         application: this.application,
         tasks: missing,
         producer: this.producer,
         member: wanted.member,
-        memoryPerTaskBytes: this.application.config.stateMemoryBytes / Math.max(1, wanted.tasks.length),
+        memoryPerTaskBytes: this.application.config.stateMemoryBytes / Math.max(1, wanted.active.length),
         checkWanted: () => {
           if (this.control.length > 0 || this.stopping) throw new NotWantedError()
         },
@@ -293,6 +278,7 @@ export class Worker {
       for (const running of started) this.running.set(running.task.name, running)
       this.assigned = wanted
       this.feedTasks()
+      this.standbys.keep(wanted.standby)
       this.failures = 0
     } catch (error) {
       if (error instanceof NotWantedError) return
@@ -324,7 +310,7 @@ export class Worker {
 
   /** State that turned out to be damaged while it was read is removed, whichever task it was. */
   private async wipeUnreadable(): Promise<void> {
-    for (const id of this.assigned?.tasks ?? []) await this.application.directory.wipe(taskName(id))
+    for (const id of this.assigned?.active ?? []) await this.application.directory.wipe(taskName(id))
   }
 
   /** Forgets all tasks and the producer; commits nothing. */
@@ -374,6 +360,7 @@ export class Worker {
     this.lettingGo = true
     for (const request of this.control.splice(0)) request.done()
     await this.membership?.leave().catch((error: unknown) => this.tell(error))
+    await this.standbys.close()
     await this.producer?.close().catch((error: unknown) => this.tell(error))
     await this.reader.close()
   }

@@ -6,6 +6,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Clock } from '../clock.ts'
 import type { Counts, EngineCount } from '../runtime/counters.ts'
 import type { StreamsEvent } from '../runtime/events.ts'
+import type { StandbyProgress } from '../runtime/standby-task.ts'
 import type { TaskInputProgress, TaskProgress } from '../runtime/task-progress.ts'
 import type { TaskState } from '../runtime/task-state.ts'
 import { BoundedLookup } from './bounded-lookup.ts'
@@ -85,6 +86,7 @@ export class AppMetrics {
     this.setTasks(tasks, bytes)
     this.setInputs(tasks, ends)
     this.setRestores()
+    this.setStandbys(this.app?.standbys ?? [])
     this.gauge(METRICS.ready).set(this.spec.isReady() ? 1 : 0)
     return this.registry.metrics()
   }
@@ -171,6 +173,13 @@ export class AppMetrics {
     for (const { task, store, restored, total } of this.restores.values()) {
       done.set({ task, store }, Number(restored))
       goal.set({ task, store }, Number(total))
+    }
+  }
+
+  private setStandbys(copies: readonly StandbyProgress[]): void {
+    const lag = this.emptied(METRICS.standbyLag)
+    for (const { task, store, position, end } of copies) {
+      if (end !== undefined) lag.set({ task, store }, Number(end - position))
     }
   }
 

@@ -73,6 +73,11 @@ export const METRICS = {
     STORE,
     'Changelog offsets that the last restore of a store had to pass.',
   ),
+  standbyLag: gauge(
+    'standby_lag_offsets',
+    STORE,
+    'Changelog offsets that a standby copy of this instance is behind; absent until the log has been asked.',
+  ),
   replayed: {
     name: 'millrace_restored_records_total',
     kind: 'counter',

@@ -5,7 +5,7 @@ import type { Offset, TopicPartition } from '../log/log.ts'
 import type { StreamsApp } from '../runtime/streams-app.ts'
 
 /** What an application, or several in one, tells of itself. */
-export type WatchedApp = Pick<StreamsApp, 'state' | 'events' | 'progress'>
+export type WatchedApp = Pick<StreamsApp, 'state' | 'events' | 'progress' | 'standbys'>
 
 /** An application with what is looked up for it. */
 export interface ObservedApp {

@@ -37,7 +37,7 @@ const MET = [
 export function expectCoverage(summary: SeedsSummary): void {
   const { coverage, statistics, fewestRecords, fewestCommits, undisturbed } = summary
   expect(MET.filter((name) => !((coverage[name] ?? 0) > 0))).toEqual([])
-  for (const name of ['kills', 'pauses', 'rebalances', 'recoveries', 'lostCalls', 'replayed']) {
+  for (const name of ['kills', 'pauses', 'rebalances', 'recoveries', 'lostCalls', 'replayed', 'standbys']) {
     expect(statistics[name], name).toBeGreaterThan(0)
   }
   expect(fewestRecords).toBeGreaterThanOrEqual(2_000)

@@ -43,6 +43,7 @@ export function makePlan(
   scenario: Scenario,
   phaseRandom: SeededRandom,
   random: SeededRandom,
+  standbyRandom: SeededRandom,
   calm: boolean,
 ): RunPlan {
   const idleness = phaseRandom.chance(0.25)
@@ -82,7 +83,9 @@ export function makePlan(
   }
   const forgetsGroup = random.chance(0.3)
   const startsSlowly = random.chance(0.3)
-  return { phases, chaos, config, idleness, forgetsGroup, startsSlowly }
+  // From a stream of its own: the other draws are what they are without it.
+  const standbys = standbyRandom.pick([0, 0, 1, 1, 2])
+  return { phases, chaos, config: { ...config, standbys }, idleness, forgetsGroup, startsSlowly }
 }
 
 function makePhases(scenario: Scenario, random: SeededRandom, idleness: boolean): readonly PhasePlan[] {

@@ -12,6 +12,10 @@ export interface RunStatistics extends Record<string, number> {
   replayed: number
   /** States that could not be used. */
   wiped: number
+  /** Standby copies that were begun. */
+  standbys: number
+  /** Standby copies that were begun again after a failure. */
+  standbyFailures: number
   lostCalls: number
 }
 
@@ -24,6 +28,8 @@ export function newStatistics(): RunStatistics {
     recoveries: 0,
     replayed: 0,
     wiped: 0,
+    standbys: 0,
+    standbyFailures: 0,
     lostCalls: 0,
   }
 }
@@ -47,4 +53,9 @@ function countEvent(statistics: RunStatistics, event: StreamsEvent): void {
     statistics.replayed += event.replayed
     if (event.wipedBecause !== undefined) statistics.wiped++
   }
+  if (event.type === 'standby-started') {
+    statistics.standbys++
+    if (event.wipedBecause !== undefined) statistics.wiped++
+  }
+  if (event.type === 'standby-failed') statistics.standbyFailures++
 }

@@ -29,6 +29,7 @@ export async function simulate(
     scenario,
     new SeededRandom(seed),
     new SeededRandom(seed + 1_000_003),
+    new SeededRandom(seed + 2_000_003),
     variant === 'calm',
   )
   const plan = options.adjust?.(drawn) ?? drawn

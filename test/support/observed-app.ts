@@ -1,11 +1,13 @@
 /** An application that says of itself what a test wants, for who only watches. */
 import type { AppState } from '../../src/runtime/app-state.ts'
 import { EventBus, type StreamsEvent } from '../../src/runtime/events.ts'
+import type { StandbyProgress } from '../../src/runtime/standby-task.ts'
 import type { TaskInputProgress, TaskProgress } from '../../src/runtime/task-progress.ts'
 
 export class FakeApp {
   state: AppState = 'created'
   progress: readonly TaskProgress[] = []
+  standbys: readonly StandbyProgress[] = []
   private readonly bus = new EventBus()
   readonly events = this.bus.events
 

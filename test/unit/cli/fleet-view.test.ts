@@ -10,7 +10,7 @@ function watched(count: number) {
   const events: StreamsEvent[] = []
   view.events.subscribe((event) => events.push(event))
   const tell = (worker: number, event: StreamsEvent, ...progress: readonly TaskProgress[]): void =>
-    view.event(worker, event, { progress })
+    view.event(worker, event, { progress, standbys: [] })
   const goTo = (state: AppState, ...workers: readonly number[]): void => {
     for (const worker of workers) tell(worker, { type: 'state', state })
   }
@@ -18,6 +18,10 @@ function watched(count: number) {
     tell(worker, { type: 'tasks-assigned', tasks }, ...tasks.map((task) => taskThat(task)))
   }
   return { view, events, tell, goTo, assign }
+}
+
+function stand(view: FleetView, worker: number, ...progress: readonly TaskProgress[]): void {
+  view.standing(worker, { progress, standbys: [] })
 }
 
 describe('several workers as one application', () => {
@@ -87,9 +91,9 @@ describe('several workers as one application', () => {
 
   it('show every task once, as who runs it says', () => {
     const { view } = watched(3)
-    view.standing(0, { progress: [taskThat('0_1'), taskThat('0_0', { state: 'suspended', commitId: 9 })] })
-    view.standing(1, { progress: [taskThat('0_0', { commitId: 9 })] })
-    view.standing(2, { progress: [taskThat('0_1', { commitId: 4 })] })
+    stand(view, 0, taskThat('0_1'), taskThat('0_0', { state: 'suspended', commitId: 9 }))
+    stand(view, 1, taskThat('0_0', { commitId: 9 }))
+    stand(view, 2, taskThat('0_1', { commitId: 4 }))
     expect(view.progress).toEqual([taskThat('0_0', { commitId: 9 }), taskThat('0_1', { commitId: 4 })])
     view.ended(1, false)
     expect(view.progress.map(({ task, state }) => [task, state])).toEqual([

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  assignStandbys,
   assignTasks,
   decodeAssignment,
   decodeMemberInfo,
@@ -136,17 +137,145 @@ describe('assignTasks', () => {
   })
 })
 
+/** Members as `groups` makes them, some of which keep copies, some together in a process. */
+const keepers = groups.chain(({ members, tasks }) =>
+  fc
+    .array(
+      fc.record({ standbys: fc.nat(2), process: fc.option(fc.nat(2)), copied: fc.subarray([0, 1, 2, 3]) }),
+      {
+        minLength: members.size,
+        maxLength: members.size,
+      },
+    )
+    .map((more) => ({
+      tasks,
+      members: new Map(
+        [...members].map(([id, info], index): [string, MemberInfo] => {
+          const { standbys, process, copied } = more[index]!
+          if (standbys === 0) return [id, info]
+          const alone = process === null
+          return [
+            id,
+            { ...info, standbys, copied: namesOf(copied), ...(!alone && { process: `p${process}` }) },
+          ]
+        }),
+      ),
+    })),
+)
+
+describe('assignStandbys', () => {
+  const processOf = (members: ReadonlyMap<string, MemberInfo>, id: string) => members.get(id)!.process ?? id
+
+  it('gives as many copies as asked for, as far as there are processes, none beside its task or another copy', () => {
+    let full = 0
+    fc.assert(
+      fc.property(keepers, ({ members, tasks }) => {
+        const assigned = assignTasks(members, tasks)
+        const given = assignStandbys(members, assigned, tasks)
+        const wanted = Math.max(0, ...[...members.values()].map(({ standbys = 0 }) => standbys))
+        for (const task of tasks.map(taskName)) {
+          const [owner] = [...assigned].find(([, own]) => own.includes(task))!
+          const holders = [...given].filter(([, own]) => own.includes(task)).map(([id]) => id)
+          const places = [owner, ...holders].map((id) => processOf(members, id))
+          expect(new Set(places).size).toBe(places.length)
+          for (const id of holders) expect(members.get(id)!.standbys).toBeGreaterThan(0)
+          const eligible = [...members].filter(([, { standbys = 0 }]) => standbys > 0).map(([id]) => id)
+          const processes = new Set(eligible.map((id) => processOf(members, id)))
+          processes.delete(processOf(members, owner))
+          expect(holders).toHaveLength(Math.min(wanted, processes.size))
+          if (holders.length === 2) full++
+        }
+      }),
+      { seed: 444, numRuns: 1000 },
+    )
+    expect(full).toBeGreaterThan(100)
+  })
+
+  it('gives every member about as many as any other', () => {
+    for (let members = 2; members <= 6; members++) {
+      for (let tasks = 1; tasks <= 20; tasks++) {
+        const infos = new Map(
+          Array.from({ length: members }, (_, index): [string, MemberInfo] => [
+            `m${index}`,
+            { instance: '', working: [], stored: [], standbys: 1 },
+          ]),
+        )
+        const given = assignStandbys(infos, assignTasks(infos, tasksOf(tasks)), tasksOf(tasks))
+        const shares = [...given.values()].map((own) => own.length)
+        expect(Math.max(...shares) - Math.min(...shares), `${tasks} over ${members}`).toBeLessThanOrEqual(2)
+      }
+    }
+  })
+
+  it('leaves copies where they are, and spreads those of one owner over the others', () => {
+    const asking = { instance: '', stored: [], standbys: 1 }
+    const members = new Map<string, MemberInfo>([
+      ['a', { ...asking, working: namesOf([0, 1]) }],
+      ['b', { ...asking, working: namesOf([2, 3]), copied: ['0_1'] }],
+      ['c', { ...asking, working: namesOf([4, 5]), copied: ['0_2', '0_0'] }],
+    ])
+    const given = assignStandbys(members, assignTasks(members, tasksOf(6)), tasksOf(6))
+    expect(given.get('c')).toEqual(expect.arrayContaining(['0_2', '0_0']))
+    expect(given.get('b')).toContain('0_1')
+    const places = ['0_4', '0_5'].map((task) => [...given].find(([, own]) => own.includes(task))![0])
+    expect(places.sort()).toEqual(['a', 'b'])
+  })
+
+  it('lets a task whose owner is gone go to its copy, before older state', () => {
+    const members = new Map<string, MemberInfo>([
+      ['a', { instance: '', working: namesOf([0]), stored: namesOf([0, 2, 3]), standbys: 1 }],
+      ['b', { instance: '', working: namesOf([1]), stored: [], copied: namesOf([2]), standbys: 1 }],
+    ])
+    const assigned = assignTasks(members, tasksOf(4))
+    expect(assigned.get('b')).toContain('0_2')
+    expect(assigned.get('a')).toContain('0_3')
+  })
+
+  it('gives none where nobody asks, and none to who does not ask', () => {
+    const members = membersOf({ a: { working: [0] }, b: { working: [1] } })
+    const none = new Map([
+      ['a', []],
+      ['b', []],
+    ])
+    expect(assignStandbys(members, assignTasks(members, tasksOf(2)), tasksOf(2))).toEqual(none)
+    members.set('a', { ...members.get('a')!, standbys: 2 })
+    expect(assignStandbys(members, assignTasks(members, tasksOf(2)), tasksOf(2))).toEqual(
+      new Map([
+        ['a', ['0_1']],
+        ['b', []],
+      ]),
+    )
+  })
+})
+
 describe('what members and the leader send', () => {
   it('is read as it was written', () => {
     const info = { instance: 'i-ä', working: ['0_1'], stored: ['0_1', '1_0'] }
     expect(decodeMemberInfo(encodeMemberInfo(info))).toEqual(info)
-    expect(decodeAssignment(encodeAssignment(['0_1', '1_0']))).toEqual(
-      ['0_1', '1_0'].map((name) => parseTaskName(name)),
-    )
+    const tasks = ['0_1', '1_0'].map((name) => parseTaskName(name))
+    expect(decodeAssignment(encodeAssignment({ active: ['0_1', '1_0'], standby: [] }))).toEqual({
+      active: tasks,
+      standby: [],
+    })
+    expect(decodeAssignment(encodeAssignment({ active: [], standby: ['0_1', '1_0'] }))).toEqual({
+      active: [],
+      standby: tasks,
+    })
+  })
+
+  it('is read in the form of versions without standby copies, and sent so where there are none', () => {
+    const older = Buffer.from('["0_1"]')
+    expect(decodeAssignment(older)).toEqual({ active: [parseTaskName('0_1')], standby: [] })
+    expect(Buffer.from(encodeAssignment({ active: ['0_1'], standby: [] }))).toEqual(older)
+    const info = { instance: 'i', working: [], stored: ['0_1'] }
+    expect(decodeMemberInfo(Buffer.from(JSON.stringify(info)))).toEqual(info)
   })
 
   it('is no tasks where it is empty', () => {
-    expect(decodeAssignment(new Uint8Array(0))).toEqual([])
-    expect(decodeAssignment(encodeAssignment([]))).toEqual([])
+    expect(decodeAssignment(new Uint8Array(0))).toEqual({ active: [], standby: [] })
+    expect(decodeAssignment(encodeAssignment({ active: [], standby: [] }))).toEqual({
+      active: [],
+      standby: [],
+    })
   })
 })

@@ -18,7 +18,7 @@ describe('the metrics', () => {
 
   it('name the unit of what has one', () => {
     const measured = rows.filter(({ name }) => /lag|watermark|duration|state_bytes|restore_/.test(name))
-    expect(measured.length).toBe(7)
+    expect(measured.length).toBe(8)
     for (const { name } of measured) expect(name).toMatch(/_(seconds|bytes|offsets)$/)
   })
 
