@@ -14,7 +14,8 @@ interface WorkerView {
   standing: Standing
   /** `undefined` between a rebalance and the next assignment. */
   assigned: readonly string[] | undefined
-  finishedRun: boolean
+  /** The last bounded run that it has finished; 0 for none. */
+  finishedRun: number
 }
 
 const NOTHING: Standing = { progress: [], standbys: [] }
@@ -32,7 +33,7 @@ export class FleetView implements WatchedApp {
       state: 'created',
       standing: NOTHING,
       assigned: undefined,
-      finishedRun: false,
+      finishedRun: 0,
     }))
   }
 
@@ -77,9 +78,7 @@ export class FleetView implements WatchedApp {
         view.assigned = undefined
         return this.bus.emit(event)
       case 'run-finished':
-        view.finishedRun = true
-        if (this.workers.every(({ finishedRun }) => finishedRun)) this.bus.emit(event)
-        return
+        return this.finishRun(view, event.run)
       default:
         return this.bus.emit(event)
     }
@@ -91,7 +90,7 @@ export class FleetView implements WatchedApp {
     view.standing = NOTHING
     this.setState(view, failed ? 'failed' : 'stopped')
     // The others may all have what they were given since.
-    if (!failed && this.workers.some(isAtWork)) this.tellAssigned()
+    if (!failed) this.tellAssigned()
   }
 
   private setState(view: WorkerView, state: AppState): void {
@@ -100,16 +99,27 @@ export class FleetView implements WatchedApp {
     if (this.state !== before) this.bus.emit({ type: 'state', state: this.state })
   }
 
+  /** A run has ended when it has for all. */
+  private finishRun(view: WorkerView, run: number): void {
+    const before = this.finishedRun
+    view.finishedRun = run
+    if (this.finishedRun > before) this.bus.emit({ type: 'run-finished', run: this.finishedRun })
+  }
+
+  private get finishedRun(): number {
+    return Math.min(...this.workers.map(({ finishedRun }) => finishedRun))
+  }
+
   /** All tasks, once every worker has been told which are its own. */
   private tellAssigned(): void {
     const assigned = this.workers.filter(isAtWork).map((view) => view.assigned)
-    if (assigned.some((tasks) => tasks === undefined)) return
+    if (assigned.length === 0 || assigned.includes(undefined)) return
     this.bus.emit({ type: 'tasks-assigned', tasks: assigned.flatMap((tasks) => tasks ?? []).sort() })
   }
 }
 
 function isAtWork({ state }: WorkerView): boolean {
-  return state !== 'stopping' && state !== 'stopped'
+  return state !== 'stopping' && state !== 'stopped' && state !== 'failed'
 }
 
 function isNewer(task: TaskProgress, than: TaskProgress): boolean {

@@ -55,6 +55,16 @@ describe('several workers as one application', () => {
     expect(other.view.state).toBe('failed')
   })
 
+  it('are given no tasks any more once one has failed and the others stop', () => {
+    const { events, goTo, assign } = watched(2)
+    goTo('running', 0, 1)
+    goTo('failed', 0)
+    goTo('stopping', 1)
+    events.splice(0)
+    assign(1, '0_0')
+    expect(events).toEqual([])
+  })
+
   it('have their tasks when each has been told which are its own, and not between rebalances', () => {
     const { events, assign, tell } = watched(2)
     assign(0, '0_1')
@@ -86,7 +96,12 @@ describe('several workers as one application', () => {
     tell(1, { type: 'run-finished', run: 3 })
     expect(events).toEqual([])
     tell(0, { type: 'run-finished', run: 3 })
-    expect(events).toEqual([{ type: 'run-finished', run: 3 }])
+    expect(events.splice(0)).toEqual([{ type: 'run-finished', run: 3 }])
+    // One that had been left open; then their own.
+    tell(0, { type: 'run-finished', run: 4 })
+    expect(events).toEqual([])
+    tell(1, { type: 'run-finished', run: 4 })
+    expect(events).toEqual([{ type: 'run-finished', run: 4 }])
   })
 
   it('show every task once, as who runs it says', () => {
