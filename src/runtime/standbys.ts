@@ -108,7 +108,7 @@ export class Standbys {
         if (this.readers.size === 0) await this.wake.wait(BACKOFF_MS)
         else {
           await this.apply()
-          await this.flush()
+          await this.flush(this.application.config.stateFlushIntervalMs)
         }
       } catch (error) {
         if (this.closed) return
@@ -164,16 +164,19 @@ export class Standbys {
       if (kept === undefined) continue
       kept.task.take(chunk, this.cursor)
       if (kept.task.hasCaughtUp) kept.failures = 0
+      if (this.isFull) await this.flush(0)
       await this.clock.yieldNow()
     }
   }
 
-  private async flush(): Promise<void> {
-    const open = [...this.kept.values()].filter(({ partitions }) => partitions !== undefined)
-    const [bytes, keys] = [sum(open, 'bytes'), sum(open, 'keys')]
-    const isFull = bytes >= WAITING_BYTES_MAX || keys >= WAITING_KEYS_MAX
-    const intervalMs = isFull ? 0 : this.application.config.stateFlushIntervalMs
-    for (const kept of open) {
+  private get isFull(): boolean {
+    const kept = [...this.kept.values()]
+    return sum(kept, 'bytes') >= WAITING_BYTES_MAX || sum(kept, 'keys') >= WAITING_KEYS_MAX
+  }
+
+  /** Writes every copy that has something to write for so long. */
+  private async flush(intervalMs: number): Promise<void> {
+    for (const kept of [...this.kept.values()]) {
       const { task } = kept
       if (kept.partitions === undefined || !task.isFlushDue(intervalMs)) continue
       try {

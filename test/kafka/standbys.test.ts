@@ -58,7 +58,7 @@ describe.skipIf(own === null)('an instance whose tasks another one takes over on
     const broker = await own!.broker()
     log = await watchingLog(broker)
     const generate = (count: number) => {
-      const size = ['--sensors', '400', '--partitions', String(PARTITIONS), '--count', String(count)]
+      const size = ['--sensors', '1000', '--partitions', String(PARTITIONS), '--count', String(count)]
       return millrace(['generate', ...onKafka(broker), ...size], { cwd: folder.path })
     }
     expect((await generate(1)).code).toBe(0)
