@@ -17,12 +17,7 @@ import { planPartitions, type PartitionPlan } from '../topology/partition-plan.t
 import { sourceTopicsOf, type Topology } from '../topology/topology.ts'
 import { appTransition, type AppState } from './app-state.ts'
 import type { Application, ApplicationOptions } from './application.ts'
-import {
-  createMissingTopics,
-  describeOutputs,
-  sourceCounts,
-  warningsAboutTopics,
-} from './application-topics.ts'
+import { checkTopics, createMissingTopics, describeOutputs, sourceCounts } from './application-topics.ts'
 import { findOpenRun, openRun, type BoundedRun, type BoundedRunSpec } from './bounded-run.ts'
 import { parseConfig, type StreamsConfig, type StreamsConfigInput } from './config.ts'
 import { EventBus, type StreamsEvent } from './events.ts'
@@ -154,7 +149,7 @@ export class StreamsApp {
     )
     await createMissingTopics(topics, plan)
     const outputs = await describeOutputs(topics)
-    await this.warnOnce(() => warningsAboutTopics(topics, plan))
+    this.warnOnce(await checkTopics(topics, plan))
     const runSpec = { log, applicationId: config.applicationId, tasks, sources: this.sourcePartitions(plan) }
     return {
       config,
@@ -175,9 +170,8 @@ export class StreamsApp {
   }
 
   /** A start that is tried again says it only once. */
-  private async warnOnce(look: () => Promise<readonly string[]>): Promise<void> {
+  private warnOnce(messages: readonly string[]): void {
     if (this.hasWarned) return
-    const messages = await look()
     this.hasWarned = true
     for (const message of messages) this.bus.emit({ type: 'warning', message })
   }
