@@ -43,7 +43,7 @@ export function decodeMemberInfo(bytes: Uint8Array): MemberInfo {
   return JSON.parse(Buffer.from(bytes).toString('utf8')) as MemberInfo
 }
 
-/** An assignment by task names, as the leader sends it to a member. Without standby copies as older versions read it. */
+/** An assignment by task names, as the leader sends it. Without standby copies as older versions read it. */
 export function encodeAssignment({ active, standby }: Assignment<string>): Uint8Array {
   return Buffer.from(JSON.stringify(standby.length === 0 ? active : { active, standby }))
 }

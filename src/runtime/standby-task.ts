@@ -71,7 +71,7 @@ export class StandbyTask {
     const { application, id } = this
     const { log, config } = application
     const commits = { topic: commitLogTopic(config.applicationId, id.subTopology), partition: id.partition }
-    // As far as a commit can reach that is in the state on disk already: up to the last stable offset it may be missing.
+    // As far as a commit can reach that is in the state on disk already: up to the stable offset it may be missing.
     const [end] = await log.offsets('end', [commits])
     const { latest } = await readNewest(log, commits, end!)
     const changelogs = await describeChangelogs(application, id)
