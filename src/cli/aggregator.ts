@@ -108,7 +108,7 @@ export interface AggregatorParts {
   readonly bounded: { readonly flush: boolean } | undefined
 }
 
-/** An instance, still to be run. `ConfigError` for settings that make no sense together; the directory is closed then. */
+/** An instance, to be run. `ConfigError` for settings that make no sense together; the directory is closed then. */
 export async function makeAggregator(parts: AggregatorParts): Promise<StreamsApp> {
   const { settings, serdes, bounded, ...rest } = parts
   try {

@@ -1,6 +1,6 @@
 /**
- * The thread of one worker of `millrace run --workers`: a whole instance of the aggregator, with its own way to the log,
- * its own membership and its own state. It reads neither the command line nor the environment and writes to no
+ * The thread of one worker of `millrace run --workers`: a whole instance of the aggregator, with its own way to the
+ * log, its own membership and its own state. It reads neither the command line nor the environment and writes to no
  * terminal: it is told what to do, and tells the main thread what happens.
  */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'

@@ -1,9 +1,9 @@
 /**
  * Who works which task. Pure: the group's leader calls it with what the members say of themselves.
  *
- * Every member gets as many tasks as any other, or one more. A task stays where it is worked as far as that allows, else
- * it goes where a standby copy of its state is, else to where older state is; of several such members the one with fewer
- * tasks gets it. The same members and tasks always give the same assignment.
+ * Every member gets as many tasks as any other, or one more. A task stays where it is worked as far as that allows,
+ * else it goes where a standby copy of its state is, else to where older state is; of several such members the one with
+ * fewer tasks gets it. The same members and tasks always give the same assignment.
  *
  * Standby copies are kept by members of other processes than that of the owner, and of other processes than each other:
  * who would die together is of no help. A copy stays where it is, unless that member has more than its share.
@@ -43,7 +43,7 @@ export function decodeMemberInfo(bytes: Uint8Array): MemberInfo {
   return JSON.parse(Buffer.from(bytes).toString('utf8')) as MemberInfo
 }
 
-/** An assignment, by task names, as the leader sends it to a member. Without standby copies as older versions read it. */
+/** An assignment by task names, as the leader sends it. Without standby copies as older versions read it. */
 export function encodeAssignment({ active, standby }: Assignment<string>): Uint8Array {
   return Buffer.from(JSON.stringify(standby.length === 0 ? active : { active, standby }))
 }

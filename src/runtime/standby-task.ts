@@ -1,7 +1,7 @@
 /**
  * A standby copy of one task's state: applied from the changelogs, committed records only, by who does not work the
- * task. Its checkpoints are those of an interrupted restore, from which the start of the task goes on as from any other;
- * so nothing has to be told when it takes over.
+ * task. Its checkpoints are those of an interrupted restore, from which the start of the task goes on as from any
+ * other; so nothing has to be told when it takes over.
  *
  * ```
  *   reading the log ──> opening the store ──> open ──> closed
@@ -71,7 +71,7 @@ export class StandbyTask {
     const { application, id } = this
     const { log, config } = application
     const commits = { topic: commitLogTopic(config.applicationId, id.subTopology), partition: id.partition }
-    // As far as a commit can reach that is in the state on disk already: up to the last stable offset it might be missing.
+    // As far as a commit can reach that is in the state on disk already: up to the stable offset it may be missing.
     const [end] = await log.offsets('end', [commits])
     const { latest } = await readNewest(log, commits, end!)
     const changelogs = await describeChangelogs(application, id)

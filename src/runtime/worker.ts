@@ -1,6 +1,6 @@
 /**
- * A worker: one loop, one transactional producer, one membership, and the tasks that the group gives it; beside them the
- * standby copies (standbys.ts), which have a loop of their own.
+ * A worker: one loop, one transactional producer, one membership, and the tasks that the group gives it; beside them
+ * the standby copies (standbys.ts), which have a loop of their own.
  *
  * ```
  *   control request? ──> rebalance: commit all, suspend; or drop all

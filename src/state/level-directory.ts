@@ -22,8 +22,8 @@ export class LevelStateDirectory implements StateDirectory {
   }
 
   /**
-   * A folder whose lock somebody else of this process holds for it, as the main thread does for its workers: it outlives
-   * a thread that dies, and is the one place that knows what is open.
+   * A folder whose lock somebody else of this process holds for it, as the main thread does for its workers: it
+   * outlives a thread that dies, and is the one place that knows what is open.
    */
   static lent(folder: string): LevelStateDirectory {
     return new LevelStateDirectory({ directory: folder, release: () => Promise.resolve() })
