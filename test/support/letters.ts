@@ -75,12 +75,15 @@ export const REPLAY_ALL: HandlingRequest = {
   again: false,
 }
 
+/** Runs have ids that no other has. */
+const ids = new SeededRandom(7)
+
 /** A replay of everything in `readings.dlq`, unless told otherwise. */
 export function handlingOf(log: Log, overrides: Partial<HandlingSpec> = {}): HandlingSpec {
   return {
     log,
     clock: systemClock,
-    random: new SeededRandom(7),
+    random: ids,
     signal: new AbortController().signal,
     applicationId: 'sensors',
     letterTopic: 'readings.dlq',
