@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { HandledMark } from '../../../../src/jobs/dead-letters/handled-marks.ts'
 import type { Letter } from '../../../../src/jobs/dead-letters/letter.ts'
-import { LetterJudge, REFUSALS, type HandlingRequest } from '../../../../src/jobs/dead-letters/verdict.ts'
+import { LetterJudge, type HandlingRequest, type Refusal } from '../../../../src/jobs/dead-letters/verdict.ts'
 import type { TopicDescription } from '../../../../src/log/log.ts'
 import { partitionForKey } from '../../../../src/log/partitioner.ts'
 import { DEAD_LETTER } from '../../../../src/runtime/header-names.ts'
@@ -79,7 +79,7 @@ describe('a letter that is meant', () => {
     expect(verdictOf(letterFrom(), { again: true }, { ...mark, run: 'r-1' })).toEqual({ kind: 'handled' })
   })
 
-  it.each<[keyof typeof REFUSALS, Letter]>([
+  it.each<[Refusal, Letter]>([
     ['foreign', letterFrom({ headers: [] })],
     ['cut', withHeaders({ [DEAD_LETTER.valueBytes]: '7' })],
     ['result', withHeaders({ [DEAD_LETTER.windowStart]: '0' })],
