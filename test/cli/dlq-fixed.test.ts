@@ -1,6 +1,6 @@
 /**
- * The reason for replays: a decoder that cannot read a quarter of the readings, then one that can. The dry run names the
- * windows, the replay is killed again and again, and in the end the results are those of readings that were never
+ * The reason for replays: a decoder that cannot read a quarter of the readings, then one that can. The dry run names
+ * the windows, the replay is killed again and again, and in the end the results are those of readings that were never
  * dead letters.
  */
 import { createHash } from 'node:crypto'
@@ -143,7 +143,7 @@ describe('readings that a new decoder can read', () => {
     expect(late + duplicates).toBe(dry.replayed)
   })
 
-  it('go back exactly once although the replay is killed again and again, and are counted as if never lost', async () => {
+  it('go back exactly once although the replay is killed again and again, and count as if never lost', async () => {
     const command = ['dlq', 'replay', '--yes', '--rate', '6000/s', '--json']
     const random = new SeededRandom(11)
     const done: number[] = []

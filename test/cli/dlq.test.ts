@@ -214,7 +214,6 @@ describe('dead letters of all kinds', () => {
     const foreign = await millrace(['dlq', 'show', '0@1', '--topic', 'plant.dlq'], here)
     expect(foreign.stdout).toMatch(/00000000 {2}00 ff 07 +\.\.\./)
     const evil = await millrace(['dlq', 'show', '0@4', '--topic', 'plant.dlq'], here)
-    // eslint-disable-next-line no-control-regex
     for (const { stdout } of [told, foreign, evil])
       expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
     const [line] = await listed(here, '--topic', 'plant.dlq', '--header', 'unit=K')

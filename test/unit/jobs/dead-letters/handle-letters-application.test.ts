@@ -1,4 +1,4 @@
-/** A replay and the application that works what it puts back: the promise that nothing of a failed record has stayed. */
+/** A replay, and the application that works what it puts back: nothing of a failed record has stayed. */
 import { describe, expect, it } from 'vitest'
 import {
   RecordError,

@@ -88,7 +88,7 @@ describe('a replay', () => {
     }
   })
 
-  it('of everything again does nothing, of what came since only that, and of handled ones only with again', async () => {
+  it('twice does nothing more, takes what came since, and what is handled only with again', async () => {
     const log = (await logWithLetters([4, 3]))()
     await run(handlingOf(log))
     const { tally } = await planHandling(handlingOf(log))
