@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { COMMANDS } from '../../src/cli/main.ts'
 import { exported, millrace, startMillrace } from '../support/millrace.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -163,16 +164,26 @@ describe('help', () => {
       'topics',
       'status',
       'topology',
+      'dlq',
+      'audit',
       'reset',
     ])
-    const helps = await Promise.all(commands.map((name) => millrace([name, '--help'], { cwd: folder.path })))
+    const names = COMMANDS.map(({ name }) => name)
+    const helps = await Promise.all(
+      names.map((name) => millrace([...name.split(' '), '--help'], { cwd: folder.path })),
+    )
     for (const [index, help] of helps.entries()) {
-      const name = commands[index] ?? ''
+      const name = names[index] ?? ''
       expect(help.code).toBe(0)
       expect(help.stdout).toMatch(new RegExp(`^Usage: millrace ${name}`))
       expect(help.stdout).toMatch(/Examples:\n {2}\S.*\n {2}\S/)
       expect(help.stdout).toContain('Global Options:')
     }
+    const group = await millrace(['dlq', '--help'], { cwd: folder.path })
+    expect([group.code, group.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^Usage: millrace dlq[\s\S]* replay /),
+    ])
     const version = await millrace(['--version'], { cwd: folder.path })
     const manifest = path.resolve(import.meta.dirname, '../../package.json')
     const { version: expected } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }
