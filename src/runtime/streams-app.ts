@@ -11,7 +11,13 @@
  */
 import { systemClock, systemRandom, type Clock, type Random } from '../clock.ts'
 import { FatalError, StateMismatchError, TopologyError } from '../errors.ts'
-import type { Log, PartitionOffset, TopicPartition, TopicSpec } from '../log/log.ts'
+import {
+  partitionKey,
+  type Log,
+  type PartitionOffset,
+  type TopicPartition,
+  type TopicSpec,
+} from '../log/log.ts'
 import type { StateDirectory } from '../state/backend.ts'
 import { inputsOf } from '../topology/channels.ts'
 import { fingerprintOf, type Fingerprint } from '../topology/fingerprint.ts'
@@ -45,8 +51,12 @@ export interface StreamsAppSpec {
   readonly log: Log
   /** Where state is kept; closed when the application stops. */
   readonly directory: StateDirectory
-  /** Ends at the end offsets seen at the start; else the application runs until it is stopped. */
-  readonly bounded?: { readonly flush: boolean }
+  /**
+   * Ends at `ends` (of every source partition, by `topic/partition`), or where not given at the end offsets seen at
+   * the start; without `bounded` the application runs until it is stopped. A run with the same given ends that has
+   * been finished is not done again.
+   */
+  readonly bounded?: { readonly flush: boolean; readonly ends?: BoundedRun['ends'] }
   readonly clock?: Clock
   readonly random?: Random
   readonly options?: ApplicationOptions
@@ -167,7 +177,7 @@ export class StreamsApp {
       config.deadLetterTopic,
     ])
     const runSpec = { log, applicationId: config.applicationId, tasks, sources: this.sourcePartitions(plan) }
-    const run = bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded.flush)
+    const run = bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded)
     return {
       config,
       topology,
@@ -198,10 +208,15 @@ export class StreamsApp {
     return new Map([...described].map(([topic, { partitions }]) => [topic, partitions]))
   }
 
+  /** Where the run that is asked for ends. */
   private async sourceEnds(): Promise<readonly PartitionOffset[]> {
     const partitions = [...(await this.sourceCounts())].flatMap(([topic, count]) =>
       Array.from({ length: count }, (_, partition) => ({ topic, partition })),
     )
+    const given = this.spec.bounded?.ends
+    if (given !== undefined) {
+      return partitions.map((place) => ({ ...place, offset: BigInt(given[partitionKey(place)] ?? 0) }))
+    }
     const ends = await this.log.offsets('end', partitions)
     return partitions.map((place, index) => ({ ...place, offset: ends[index]! }))
   }
