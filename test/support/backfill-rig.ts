@@ -32,6 +32,8 @@ export interface RigWindows {
   readonly graceMs: number
   /** Of a second operator behind a repartition; none by default. */
   readonly outerMs?: number
+  /** Whether ids that came before are dropped; they are by default. */
+  readonly once?: boolean
 }
 
 /** A record to be written. */
@@ -49,17 +51,22 @@ interface Item {
   readonly t: number
 }
 
-/** `graceMs` is how long windows and ids are kept beyond a window's end. */
-export function rigTopology({ sizeMs, graceMs, outerMs }: RigWindows, seen: string[] = []): Topology {
+/** `seen` gets the ids that the topology's side effect is called for, and those that `process` sees as a replay. */
+export function rigTopology(
+  { sizeMs, graceMs, outerMs, once = true }: RigWindows,
+  seen: string[] = [],
+): Topology {
   const builder = new StreamsBuilder()
-  builder.addStateStore(
-    Stores.keyValueStore({
-      name: 'ids',
-      key: Serdes.string(),
-      value: Serdes.double(),
-      ttlMs: sizeMs + graceMs,
-    }),
-  )
+  if (once) {
+    builder.addStateStore(
+      Stores.keyValueStore({
+        name: 'ids',
+        key: Serdes.string(),
+        value: Serdes.double(),
+        ttlMs: sizeMs + graceMs,
+      }),
+    )
+  }
   const inputs = SOURCES.map((topic) =>
     builder.stream<string, Item>(topic, {
       name: `from-${topic}`,
@@ -68,20 +75,23 @@ export function rigTopology({ sizeMs, graceMs, outerMs }: RigWindows, seen: stri
       timestamp: ({ t }) => t,
     }),
   )
-  const items = inputs[0]!
+  const all = inputs[0]!
     .merge(inputs[1]!)
     .peek((_key, { id }) => void seen.push(id), { name: 'tell', sideEffect: true })
-    .processValues<Item>(
-      () => ({
-        process({ value }, context) {
-          const ids = context.keyValueStore<string, number>('ids')
-          if (ids.get(value.id) !== undefined) return
-          ids.put(value.id, value.t)
-          context.forward(value)
-        },
-      }),
-      { name: 'once', stores: ['ids'] },
-    )
+  const items = once
+    ? all.processValues<Item>(
+        () => ({
+          process({ value }, context) {
+            if (context.record.isReplay) seen.push(`replayed ${value.id}`)
+            const ids = context.keyValueStore<string, number>('ids')
+            if (ids.get(value.id) !== undefined) return
+            ids.put(value.id, value.t)
+            context.forward(value)
+          },
+        }),
+        { name: 'once', stores: ['ids'] },
+      )
+    : all
   const lists = items
     .groupByKey({ key: Serdes.string(), value: Serdes.json<Item>() })
     .windowedBy(TimeWindows.ofSizeAndGrace(sizeMs, graceMs))
