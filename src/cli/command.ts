@@ -38,6 +38,7 @@ export interface CommandArgument {
 /** Commands of two words: what the first word stands for. */
 export const COMMAND_GROUPS: Readonly<Record<string, string>> = {
   dlq: 'what could not be worked: shows it, puts it back, puts it aside',
+  backfill: 'computes a range of results again, beside the running application',
 }
 
 /** Everything a command may use. */

@@ -12,6 +12,9 @@ import { systemClock, systemRandom } from '../clock.ts'
 import { ConfigError, FatalError, messageOf } from '../errors.ts'
 import type { Log } from '../log/log.ts'
 import { auditCommand } from './audit.ts'
+import { backfillCancelCommand, backfillListCommand, backfillStatusCommand } from './backfill-list.ts'
+import { backfillPlanCommand } from './backfill-plan.ts'
+import { backfillRunCommand } from './backfill-run.ts'
 import type { Command, CommandContext } from './command.ts'
 import { dlqDiscardCommand } from './dlq-discard.ts'
 import { dlqListCommand } from './dlq-list.ts'
@@ -53,6 +56,11 @@ export const COMMANDS: readonly Command[] = [
   dlqDiscardCommand,
   auditCommand,
   resetCommand,
+  backfillPlanCommand,
+  backfillRunCommand,
+  backfillStatusCommand,
+  backfillListCommand,
+  backfillCancelCommand,
 ]
 
 /** A terminal's interrupt reaches a program under npm twice, from the terminal and from npm: that is one wish. */

@@ -10,7 +10,7 @@
  * commit-cycle.
  */
 import { systemClock, systemRandom, type Clock, type Random } from '../clock.ts'
-import type { Log, PartitionOffset, TopicPartition } from '../log/log.ts'
+import { partitionKey, type Log, type PartitionOffset, type TopicPartition } from '../log/log.ts'
 import type { StateDirectory } from '../state/backend.ts'
 import { fingerprintOf, type Fingerprint } from '../topology/fingerprint.ts'
 import { planPartitions, type PartitionPlan } from '../topology/partition-plan.ts'
@@ -44,8 +44,12 @@ export interface StreamsAppSpec {
   readonly log: Log
   /** Where state is kept; closed when the application stops. */
   readonly directory: StateDirectory
-  /** Ends at the end offsets seen at the start; else the application runs until it is stopped. */
-  readonly bounded?: { readonly flush: boolean }
+  /**
+   * Ends at `ends` (of every source partition, by `topic/partition`), or where not given at the end offsets seen at
+   * the start; without `bounded` the application runs until it is stopped. A run with the same given ends that has
+   * been finished is not done again.
+   */
+  readonly bounded?: { readonly flush: boolean; readonly ends?: BoundedRun['ends'] }
   /** The same for all instances of one process, which keep no standby copies for each other. */
   readonly processId?: string
   readonly clock?: Clock
@@ -172,7 +176,7 @@ export class StreamsApp {
     const outputs = await describeOutputs(topics)
     this.warnOnce(await checkTopics(topics, plan))
     const runSpec = { log, applicationId: config.applicationId, tasks, sources: this.sourcePartitions(plan) }
-    const run = bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded.flush)
+    const run = bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded)
     return {
       config,
       topology,
@@ -201,12 +205,17 @@ export class StreamsApp {
     for (const message of messages) this.bus.emit({ type: 'warning', message })
   }
 
+  /** Where the run that is asked for ends. */
   private async sourceEnds(): Promise<readonly PartitionOffset[]> {
     const { log, config } = this
     const counts = await sourceCounts({ log, topology: this.spec.topology, config })
     const partitions = [...counts].flatMap(([topic, count]) =>
       Array.from({ length: count }, (_, partition) => ({ topic, partition })),
     )
+    const given = this.spec.bounded?.ends
+    if (given !== undefined) {
+      return partitions.map((place) => ({ ...place, offset: BigInt(given[partitionKey(place)] ?? 0) }))
+    }
     const ends = await log.offsets('end', partitions)
     return partitions.map((place, index) => ({ ...place, offset: ends[index]! }))
   }

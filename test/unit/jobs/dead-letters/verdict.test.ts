@@ -19,6 +19,16 @@ const topicOf = (name: string, partitions: number): TopicDescription => ({
   topicId: `id of ${name}`,
   partitions,
   settings,
+  limits: {
+    timestampBeforeMaxMs: Infinity,
+    timestampAfterMaxMs: Infinity,
+    compactsAndDeletes: false,
+    replicas: 1,
+    minInsyncReplicas: 1,
+    brokers: 1,
+    mayRead: true,
+    mayWrite: true,
+  },
 })
 const letters = topicOf('readings.dlq', 2)
 const topics = new Map([['readings', topicOf('readings', 4)]])
