@@ -89,5 +89,5 @@ describe.skipIf(own === null)('an instance whose tasks another one takes over on
     expect(sum * 5).toBeLessThanOrEqual(whole)
     expect(survivor.told).not.toContain('removed')
     expect(await survivor.end('SIGTERM')).toBe(0)
-  }, 180_000)
+  }, 300_000)
 })

@@ -59,5 +59,5 @@ describe.skipIf(own === null)('three workers in one process on Kafka', () => {
       unexpected: [],
       disordered: [],
     })
-  }, 180_000)
+  }, 300_000)
 })
