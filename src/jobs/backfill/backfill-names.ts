@@ -1,0 +1,34 @@
+/** What the things of a backfill are called. */
+import { ConfigError } from '../../errors.ts'
+import { isLegalName } from '../../topology/validation.ts'
+
+/** Ids of backfills: they become parts of topic names and of folder names. */
+const ID = /^[a-z0-9][a-z0-9-]{0,39}$/
+
+/** Refuses what is no id (`ConfigError`), so that nothing can lead to another place. */
+export function checkBackfillId(id: string): void {
+  if (ID.test(id)) return
+  throw new ConfigError([
+    `"${id.slice(0, 60)}" is no id of a backfill: use 1 to 40 small letters, digits and dashes, not a dash first`,
+  ])
+}
+
+/** The compacted topic that keeps the records of all backfills of an application. */
+export function backfillsTopic(applicationId: string): string {
+  return `${applicationId}.backfills`
+}
+
+/** The application that runs a backfill: group, transactional ids, internal topics and state folder follow from it. */
+export function backfillApplicationId(applicationId: string, id: string): string {
+  return legal(`${applicationId}.backfill.${id}`)
+}
+
+/** Where a backfill writes what the application writes into `published`. */
+export function stagingTopic(published: string, id: string): string {
+  return legal(`${published}.staging.${id}`)
+}
+
+function legal(name: string): string {
+  if (isLegalName(name)) return name
+  throw new ConfigError([`"${name}" is too long for a name: use a shorter id`])
+}
