@@ -16,6 +16,7 @@ export type {
   Consumed,
   Grouped,
   Materialized,
+  PeekOptions,
   ProcessOptions,
   Produced,
   Repartitioned,

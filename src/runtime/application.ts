@@ -7,9 +7,17 @@ import type { Fingerprint } from '../topology/fingerprint.ts'
 import type { PartitionPlan } from '../topology/partition-plan.ts'
 import type { Topology } from '../topology/topology.ts'
 import type { StreamsConfig } from './config.ts'
+import type { CommitEntry } from './commit-entry.ts'
 import type { EventBus } from './events.ts'
 import type { BoundedRun } from './bounded-run.ts'
+import type { RateLimit } from './rate-limit.ts'
 import type { TaskId } from './task-id.ts'
+
+/** A half-open range of event time, epoch milliseconds. */
+export interface TimeRange {
+  readonly fromMs: number
+  readonly toMs: number
+}
 
 export interface Application {
   readonly config: StreamsConfig
@@ -36,6 +44,22 @@ export interface ApplicationOptions {
   /** Decisions of an earlier run to be followed, by task name. */
   readonly decisions?: ReadonlyMap<string, readonly Decision[]>
   readonly isReplay?: boolean
+  /** Where tasks that have never committed begin, by task name; see `seed.ts`. Others begin as `startFrom` says. */
+  readonly seeds?: ReadonlyMap<string, CommitEntry>
+  /**
+   * Outputs with timestamps in [fromMs, toMs) are written: results, late records and dead letters; others are counted
+   * as withheld. All where not given.
+   */
+  readonly outputRange?: TimeRange
+  /** Outputs of records and windows under these keys are written; others are counted as withheld. */
+  readonly outputKeys?: (key: unknown) => boolean
+  /**
+   * Which source records are worked; the others are counted as passed over, and move time all the same. The time is
+   * `undefined` for a record that has none, because it cannot be read.
+   */
+  readonly accepts?: (key: unknown, timestampMs: number | undefined) => boolean
+  /** How fast source records are worked. */
+  readonly rateLimit?: RateLimit
   /** Makes values put into stores unchangeable. */
   readonly freezeValues?: boolean
   /** For tests and benchmarks only: see `ProducerOptions`. */

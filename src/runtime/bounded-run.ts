@@ -43,17 +43,25 @@ export async function findOpenRun(spec: BoundedRunSpec): Promise<BoundedRun | un
   return newest !== undefined && (await isOpen(spec, newest)) ? newest : undefined
 }
 
+/** What a run is asked to be. */
+export interface RunRequest {
+  readonly flush: boolean
+  /** Where it ends; the present ends where not given. */
+  readonly ends?: BoundedRun['ends']
+}
+
 /**
- * Joins the open run, or begins one that ends at the present end offsets. Several instances that start at once agree:
+ * Joins the open run, or begins one that ends where `request` says. Several instances that start at once agree:
  * each fences the others before it looks, so whoever commits a run is seen by all who come later. An open run keeps
- * its own ends and its own flush. `RetriableError` `RUN_CONTENDED` when another one got in between.
+ * its own ends and its own flush; one that was asked for with the same ends before is not begun again, even when it is
+ * finished. `RetriableError` `RUN_CONTENDED` when another one got in between.
  */
-export async function openRun(spec: BoundedRunSpec, flush: boolean): Promise<BoundedRun> {
+export async function openRun(spec: BoundedRunSpec, request: RunRequest): Promise<BoundedRun> {
   const producer = await spec.log.producer({ transactionalId: `${spec.applicationId}-run` })
   try {
     const newest = await readNewestRun(spec)
-    if (newest !== undefined && (await isOpen(spec, newest))) return newest
-    return await beginRun(spec, producer, (newest?.run ?? 0) + 1, flush)
+    if (newest !== undefined && (isSame(newest, request) || (await isOpen(spec, newest)))) return newest
+    return await beginRun(spec, producer, (newest?.run ?? 0) + 1, request)
   } catch (error) {
     // Another instance looked later and so looks last, or nobody knows: looking again tells.
     if (!WORTH_ANOTHER_LOOK.some((kind) => error instanceof kind)) throw error
@@ -67,23 +75,38 @@ export async function openRun(spec: BoundedRunSpec, flush: boolean): Promise<Bou
 
 const WORTH_ANOTHER_LOOK = [FencedError, AbortableError, UnknownOutcomeError] as const
 
+function isSame(run: BoundedRun, { flush, ends }: RunRequest): boolean {
+  if (ends === undefined || run.flush !== flush) return false
+  const names = Object.keys(ends)
+  return names.length === Object.keys(run.ends).length && names.every((name) => run.ends[name] === ends[name])
+}
+
 async function beginRun(
   { log, applicationId, sources }: BoundedRunSpec,
   producer: LogProducer,
   number: number,
-  flush: boolean,
+  { flush, ends }: RunRequest,
 ): Promise<BoundedRun> {
-  const ends = await log.offsets('end', sources)
-  const named = sources.map(
-    ({ topic, partition }, index) => [`${topic}/${partition}`, String(ends[index])] as const,
-  )
-  const run: BoundedRun = { formatVersion: 1, run: number, flush, ends: Object.fromEntries(named) }
+  const run: BoundedRun = {
+    formatVersion: 1,
+    run: number,
+    flush,
+    ends: ends ?? (await presentEnds(log, sources)),
+  }
   const records = new RecordBatchBuilder()
   records.append(0, COMMIT_KEYS.run, encodeEntry(run))
   producer.begin()
   await producer.send([{ ...partitionOf(applicationId), records }])
   await producer.commit()
   return run
+}
+
+async function presentEnds(log: Log, sources: readonly TopicPartition[]): Promise<BoundedRun['ends']> {
+  const ends = await log.offsets('end', sources)
+  const named = sources.map(
+    ({ topic, partition }, index) => [`${topic}/${partition}`, String(ends[index])] as const,
+  )
+  return Object.fromEntries(named)
 }
 
 /** Where a source partition ends in a run. */

@@ -15,8 +15,9 @@ import { type ChangelogPosition, COMMIT_KEYS, type CommitEntry, encodeEntry } fr
 import { changelogTopic, commitLogTopic } from './internal-topics.ts'
 import type { RunningTask } from './running-task.ts'
 
-/** History is kept at least this often. */
+/** History is kept at least this often: replays begin at one of its entries. */
 const HISTORY_INTERVAL_MS = 60_000
+const HISTORY_RECORDS = 50_000
 
 /** What one task brings into a commit. */
 export interface TaskCommit {
@@ -57,8 +58,14 @@ function prepareTask(running: RunningTask, clock: Clock): TaskCommit {
   })
   task.completeOutputs()
   const entry = running.nextEntry()
-  const keepsHistory = entry.decisions.length > 0 || clock.now() - running.historyAtMs >= HISTORY_INTERVAL_MS
-  if (keepsHistory) running.historyAtMs = clock.now()
+  const keepsHistory =
+    entry.decisions.length > 0 ||
+    clock.now() - running.historyAtMs >= HISTORY_INTERVAL_MS ||
+    task.worked - running.historyWorked >= HISTORY_RECORDS
+  if (keepsHistory) {
+    running.historyAtMs = clock.now()
+    running.historyWorked = task.worked
+  }
   return {
     running,
     outputs: collector.take(),

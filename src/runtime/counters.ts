@@ -7,7 +7,10 @@ import type { Counter } from '../topology/stage-context.ts'
 /** Totals by name. Names of the engine are those of `EngineCount`; processors add their own. */
 export type Counts = Readonly<Record<string, number>>
 
-/** What the engine counts. Every consumed record is exactly one of: worked, skipped, dead letter, late. */
+/**
+ * What the engine counts. Every consumed record is exactly one of: worked, skipped, passed over, dead letter,
+ * late.
+ */
 export type EngineCount =
   /** Records taken from the inputs. */
   | 'consumed'
@@ -21,6 +24,10 @@ export type EngineCount =
   | 'lateFlushed'
   /** Late for some windows, counted for others. */
   | 'partlyLate'
+  /** In a replay: source records that it does not work. */
+  | 'passedOver'
+  /** In a replay: outputs outside of its range. */
+  | 'withheld'
   /** Results of windows that closed and were sent on. */
   | 'results'
 

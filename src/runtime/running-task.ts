@@ -28,6 +28,8 @@ export class RunningTask {
   readonly changelogs: RecordCollector
   /** When the commit log last got an entry for its history. */
   historyAtMs = -Infinity
+  /** How many records the task had worked then. */
+  historyWorked = 0
   private readonly spec: RunningTaskSpec
   private commitId: number
   /** Of the newest commit that succeeded. */

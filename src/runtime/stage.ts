@@ -26,6 +26,8 @@ export interface StageServices {
   keyValueStore(name: string): KeyValueStore<unknown, unknown>
   windowStore(name: string): WindowStore<unknown, unknown>
   closing(stage: string, operator: ClosingOperator): ClosingWindows
+  /** Whether an output with this time is not to be written; counts it then. */
+  withholds(timestampMs: number): boolean
   /** Topic of late records where a stage names none. */
   readonly lateTopic: string
   /** The partition of an output for a key that is written as `key`. */
@@ -90,6 +92,7 @@ export class Stage implements StageContext {
     counters.increment('late')
     if (reason === 'idle') counters.increment('lateIdle')
     if (reason === 'flushed') counters.increment('lateFlushed')
+    if (this.services.withholds(record.timestampMs)) return
     const topic = details.lateTopic ?? lateTopic
     const key = write(details.key, record.key)
     const value = write(details.value, record.value)

@@ -38,8 +38,12 @@ export interface StreamsAppSpec {
   readonly log: Log
   /** Where state is kept; closed when the application stops. */
   readonly directory: StateDirectory
-  /** Ends at the end offsets seen at the start; else the application runs until it is stopped. */
-  readonly bounded?: { readonly flush: boolean }
+  /**
+   * Ends at `ends` (of every source partition, by `topic/partition`), or where not given at the end offsets seen at
+   * the start; without `bounded` the application runs until it is stopped. A run with the same given ends that has
+   * been finished is not done again.
+   */
+  readonly bounded?: { readonly flush: boolean; readonly ends?: BoundedRun['ends'] }
   readonly clock?: Clock
   readonly random?: Random
   readonly options?: ApplicationOptions
@@ -166,7 +170,7 @@ export class StreamsApp {
       random: this.random,
       events: this.bus,
       outputPartitions: new Map([...outputs].map(([topic, { partitions }]) => [topic, partitions])),
-      run: bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded.flush),
+      run: bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded),
       stopsAtEnd: bounded !== undefined,
       options: this.spec.options ?? {},
     }

@@ -22,6 +22,7 @@ import {
   type Topology,
 } from '../topology/topology.ts'
 import { CARRIED } from './header-names.ts'
+import type { ApplicationOptions, TimeRange } from './application.ts'
 import type { CommitEntry } from './commit-entry.ts'
 import type { StreamsConfig } from './config.ts'
 import { Counters } from './counters.ts'
@@ -48,7 +49,7 @@ export interface TaskSpec {
   readonly config: StreamsConfig
   readonly clock: Clock
   readonly backend: StateBackend
-  /** The last commit; `undefined` when the task has never committed. */
+  /** The last commit, or the seed of a task that has never committed; `undefined` where there is neither. */
   readonly entry: CommitEntry | undefined
   /** Where to begin in inputs that no commit names. */
   readonly startAt: ReadonlyMap<string, bigint>
@@ -59,6 +60,9 @@ export interface TaskSpec {
   /** Decisions of an earlier run to be followed. */
   readonly decisions: readonly Decision[] | undefined
   readonly isReplay: boolean
+  readonly outputRange: TimeRange | undefined
+  readonly outputKeys: ApplicationOptions['outputKeys']
+  readonly accepts: ApplicationOptions['accepts']
   readonly freezeValues: boolean
   readonly warn: (message: string) => void
 }
@@ -105,6 +109,7 @@ export function buildTask(spec: TaskSpec): StreamTask {
     senders: [...senders.values()],
     replay,
     isReplay: spec.isReplay,
+    accepts: acceptsOf(spec, taskChannels),
     maxRecordBytes: config.maxRecordBytes,
     decidesIdleness: spec.decidesIdleness,
     finishedRun: entry?.finishedRun ?? 0,
@@ -116,6 +121,15 @@ export function buildTask(spec: TaskSpec): StreamTask {
     expectRunOfChannels: (run) => expectRunOf(built, run),
   }
   return new StreamTask(id, parts)
+}
+
+/** Records behind a repartition were accepted in front of it. */
+function acceptsOf({ accepts }: TaskSpec, taskChannels: readonly TaskChannel[]): TaskParts['accepts'] {
+  if (accepts === undefined) return undefined
+  return ({ origin, key, timestampMs, failure }) => {
+    if (taskChannels[origin.channel]!.isRepartition) return true
+    return accepts(key, failure === undefined ? timestampMs : undefined)
+  }
 }
 
 /** What `servicesOf` hands on to the stages. */
@@ -140,6 +154,7 @@ function servicesOf(spec: TaskSpec, part: SubTopology, parts: ServiceParts): Sta
       return windows
     },
     lateTopic: config.lateTopic,
+    withholds: (timestampMs) => withholds(spec, parts, timestampMs),
     partitionOf: (topic, key) => partitionOf(spec, topic, key),
   }
 }
@@ -158,10 +173,24 @@ function runnerOf(
     clock: spec.clock,
     policyOf: (stage) => policyOf(spec, stage),
     sendDeadLetter: ({ timestampMs, key, value, headers }) => {
+      if (withholds(spec, { unit, counters }, timestampMs)) return
       const partition = spec.id.partition % partitionsOf(spec, deadLetterTopic)
       collector.add(deadLetterTopic, partition, timestampMs, key, value, headers)
     },
   })
+}
+
+/** Whether an output of the unit, with this time, is not to be written; counts it then. */
+function withholds(
+  { outputRange, outputKeys }: TaskSpec,
+  { unit, counters }: Pick<StageServices, 'unit' | 'counters'>,
+  timestampMs: number,
+): boolean {
+  const inRange =
+    outputRange === undefined || (timestampMs >= outputRange.fromMs && timestampMs < outputRange.toMs)
+  if (inRange && (outputKeys === undefined || outputKeys(unit.key))) return false
+  counters.increment('withheld')
+  return true
 }
 
 function expectRunOf(built: BuiltInputs, run: ChannelEnd | undefined): void {
@@ -240,6 +269,7 @@ function sinksOf(
     },
     sink: (node: SinkNode, stage) => (record) => {
       try {
+        if (services.withholds(record.timestampMs)) return
         const key = write(node.key, record.key)
         const value = write(node.value, record.value)
         const hashed = node.partitionBy === undefined ? key : node.partitionBy(record.key, record.value)

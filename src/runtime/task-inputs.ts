@@ -238,6 +238,8 @@ export class TaskInputs {
     for (let number = 0; number < this.channels.length; number++) {
       if (this.idle[number] === 0) continue
       const channel = this.channels[number]!
+      // What a replay finds behind its end is not for it to decide about.
+      if (this.replay !== undefined && channel.reachedEnd !== undefined) continue
       // Behind the last decision of a replay a marker may come that live came before it: only a record is news.
       const hasSpoken = this.replay === undefined ? channel.hasSpoken : channel.peek() !== undefined
       if (!hasSpoken) continue

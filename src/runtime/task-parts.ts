@@ -7,6 +7,7 @@ import type { TaskChannel } from '../topology/channels.ts'
 import type { StreamRecord } from '../topology/stream-record.ts'
 import type { Counters } from './counters.ts'
 import type { ChannelEnd } from './input-channel.ts'
+import type { InputRecord } from './input-record.ts'
 import type { RecordCollector } from './record-collector.ts'
 import type { RepartitionSender } from './repartition-sender.ts'
 import type { BuiltInputs } from './task-inputs-builder.ts'
@@ -33,6 +34,8 @@ export interface TaskParts {
   readonly senders: readonly RepartitionSender[]
   readonly replay: DecisionReplay | undefined
   readonly isReplay: boolean
+  /** Whether a record is worked; all where undefined. */
+  readonly accepts: ((record: InputRecord) => boolean) | undefined
   readonly maxRecordBytes: number
   /** Whether silence is decided about: not in bounded runs. */
   readonly decidesIdleness: boolean

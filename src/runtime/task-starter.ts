@@ -84,6 +84,7 @@ async function startTask(spec: StartSpec, id: TaskId): Promise<RunningTask> {
   const changelogs = await describeChangelogs(application, id)
   if (owner !== undefined) refuseForeignLog(name, owner, application)
   if (latest === undefined) refuseLostCommitLog(name, committed, changelogs)
+  const entry = latest ?? options.seeds?.get(name)
   const restored = await restoreState({
     log,
     clock,
@@ -103,16 +104,19 @@ async function startTask(spec: StartSpec, id: TaskId): Promise<RunningTask> {
       id,
       topology,
       backend: restored.backend,
-      entry: latest,
+      entry,
       startAt: await startOffsets(application, inputs),
       decidesIdleness: config.idleTimeoutMs !== null && !application.stopsAtEnd,
       decisions: options.decisions?.get(name),
       isReplay: options.isReplay ?? false,
+      outputRange: options.outputRange,
+      outputKeys: options.outputKeys,
+      accepts: options.accepts,
       freezeValues: options.freezeValues ?? false,
       warn: (message) => events.emit({ type: 'warning', message }),
     })
     task.goTo('restoring')
-    if (latest !== undefined) await refuseDeletedInputs(application, name, inputs, latest)
+    if (entry !== undefined) await refuseDeletedInputs(application, name, inputs, entry)
     await task.parts.stores.load(spec.memoryPerTaskBytes)
     if (run !== undefined) expectRun(task, run, id)
     const { replayed, wipedBecause } = restored
@@ -167,11 +171,11 @@ async function refuseDeletedInputs(
   { log }: Application,
   name: string,
   inputs: readonly InputPartition[],
-  latest: CommitEntry,
+  entry: CommitEntry,
 ): Promise<void> {
   for (const { input, partition } of inputs) {
     const [start] = await log.offsets('start', [partition])
-    const offset = BigInt(latest.offsets[input] ?? 0)
+    const offset = BigInt(entry.offsets[input] ?? 0)
     if (start! <= offset) continue
     throw new FatalError(
       'OFFSET_OUT_OF_RANGE',

@@ -37,6 +37,8 @@ interface ClosingAll {
   readonly cause: 'flush' | 'silence'
   /** How far windows have closed afterwards, at least. */
   readonly throughMs: number
+  /** It ends the present bounded run; else it was decided in an earlier one, and is repeated. */
+  readonly endsRun: boolean
 }
 
 /** One task; driven by its worker, never by itself. */
@@ -147,7 +149,7 @@ export class StreamTask {
     if (this.closingAll !== undefined || this.inputs.isReplaying) return
     if (this.closer.operators.every(({ nextCloseMs }) => nextCloseMs === Infinity)) return
     this.inputs.decisions.push({ kind: 'silence', positions: this.inputs.positions(), ...this.closedBy() })
-    this.closeAllBy('silence')
+    this.closingAll = { cause: 'silence', throughMs: this.closedBy().closedThroughMs, endsRun: false }
   }
 
   /** Brings the windows into memory that could not be closed without. */
@@ -192,7 +194,9 @@ export class StreamTask {
     const due = inputs.dueDecision
     if (due !== undefined) {
       inputs.applyDue(due)
-      if (due.kind === 'flush' || due.kind === 'silence') this.closeAllBy(due.kind, due.closedThroughMs)
+      if (due.kind === 'flush' || due.kind === 'silence') {
+        this.closingAll = { cause: due.kind, throughMs: due.closedThroughMs, endsRun: false }
+      }
       return true
     }
     if (inputs.isReplaying) return inputs.noteEnds()
@@ -205,7 +209,7 @@ export class StreamTask {
     const found = inputs.noteEnds()
     if (!inputs.allEnded) return found
     inputs.decisions.push({ kind: 'flush', run: run.run, positions: inputs.positions(), ...this.closedBy() })
-    this.closeAllBy('flush')
+    this.closingAll = { cause: 'flush', throughMs: this.closedBy().closedThroughMs, endsRun: true }
     return true
   }
 
@@ -221,18 +225,14 @@ export class StreamTask {
     return { closedThroughMs: Math.max(this.closer.closedThroughMs, this.inputs.progress.maximumMs) }
   }
 
-  private closeAllBy(cause: 'flush' | 'silence', throughMs = this.closedBy().closedThroughMs): void {
-    this.closingAll = { cause, throughMs }
-  }
-
-  private closeAll({ cause, throughMs }: ClosingAll): 'done' | 'retry' | 'needs-load' {
+  private closeAll({ cause, throughMs, endsRun }: ClosingAll): 'done' | 'retry' | 'needs-load' {
     const outcome = this.closer.closeAll(throughMs, cause)
     this.changedSinceCommit = true
     if (outcome !== 'done') return outcome
     this.closingAll = undefined
     if (cause === 'flush') {
       this.inputs.clearEnds()
-      this.finishRun()
+      if (endsRun) this.finishRun()
     }
     return 'done'
   }
@@ -250,7 +250,8 @@ export class StreamTask {
     const { unit, runner, counters, entrances } = this.parts
     unit.beginRecord(record, this.closer.closedThroughMs)
     runner.begin()
-    if (record.failure !== undefined) unit.failure = record.failure
+    if (this.parts.accepts?.(record) === false) counters.increment('passedOver')
+    else if (record.failure !== undefined) unit.failure = record.failure
     else entrances[record.origin.channel]!.next(record)
     const { clock, maxRecordBytes } = this.parts
     // The common case first, and without making anything.
@@ -285,6 +286,7 @@ export class StreamTask {
     unit.beginResult({
       ...place,
       operator: windows.number,
+      key,
       timestampMs: endMs - 1,
       decidedThroughMs: this.closer.closedThroughMs,
       isReplay: this.parts.isReplay,

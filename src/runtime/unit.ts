@@ -30,9 +30,15 @@ export class Unit implements CurrentUnit, RecordTime {
   position = 0
   private record: InputRecord | undefined
   private ownHeaders: readonly Header[] = []
+  private resultKey: unknown = null
 
   get failed(): boolean {
     return this.failure !== undefined
+  }
+
+  /** Of the record, or of the window's result. */
+  get key(): unknown {
+    return this.record === undefined ? this.resultKey : this.record.key
   }
 
   get offset(): bigint {
@@ -65,6 +71,7 @@ export class Unit implements CurrentUnit, RecordTime {
     readonly topic: string
     readonly partition: number
     readonly operator: number
+    readonly key: unknown
     readonly position: number
     readonly timestampMs: number
     readonly decidedThroughMs: number
@@ -73,6 +80,7 @@ export class Unit implements CurrentUnit, RecordTime {
   }): void {
     this.record = undefined
     this.ownHeaders = result.headers
+    this.resultKey = result.key
     this.failure = undefined
     this.topic = result.topic
     this.partition = result.partition

@@ -19,6 +19,7 @@ import { CommitScheduler } from './commit-scheduler.ts'
 import { IdleWatch } from './idle-watch.ts'
 import { InputLookup } from './input-lookup.ts'
 import { joinWorkerGroup } from './worker-membership.ts'
+import { workWithin } from './rate-limit.ts'
 import type { RunningTask } from './running-task.ts'
 import { TaskFeeder } from './task-feeder.ts'
 import { taskName, type TaskId } from './task-id.ts'
@@ -156,10 +157,11 @@ export class Worker {
     // What the next commit takes has its limit too, however long the one on its way takes.
     if (this.commits.isFull(this.running.values())) return false
     const slice = this.sliceRecords()
+    const { rateLimit } = this.application.options
     for (const running of this.running.values()) {
       // While a rebalance is under way tasks only wait for what becomes of them.
       if (running.task.state !== 'running') continue
-      const outcome = running.task.process(slice)
+      const outcome = workWithin(rateLimit, running.task, slice)
       if (outcome === 'more') busy = true
       if (outcome === 'starved') this.starved.add(running)
       if (outcome === 'needs-load') {
@@ -227,6 +229,7 @@ export class Worker {
       if (retryInMs > 0) sleepMs = Math.min(sleepMs, retryInMs)
     }
     if (this.idleWatch !== undefined) sleepMs = Math.min(sleepMs, this.idleWatch.nextCheckMs)
+    sleepMs = Math.min(sleepMs, this.application.options.rateLimit?.waitMs() ?? Infinity)
     return Math.max(1, sleepMs)
   }
 

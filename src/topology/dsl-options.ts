@@ -61,6 +61,12 @@ export interface ProcessOptions extends StageOptions {
   readonly stores?: readonly string[]
 }
 
+/** What looking at records does. */
+export interface PeekOptions extends StageOptions {
+  /** It has effects outside the log, and so is left out in a replay (`isReplay`). Default false. */
+  readonly sideEffect?: boolean
+}
+
 /** The error policy alone. */
 export function policyOf(options: StageOptions | undefined): Pick<StageOptions, 'onError' | 'retry'> {
   return {

@@ -4,6 +4,7 @@ import { BranchedKStream } from './branched-stream.ts'
 import {
   policyOf,
   type Grouped,
+  type PeekOptions,
   type ProcessOptions,
   type Produced,
   type Repartitioned,
@@ -80,9 +81,12 @@ export class KStream<K, V> {
     return new KStream({ ...this.handle, node, key: undefined, rekeyed: true })
   }
 
-  /** Looks at each record, and passes it on. */
-  peek(action: KeyValueMapper<K, V, void>, options?: StageOptions): KStream<K, V> {
-    return this.stage('peek', options, (stage) => peek(stage, action) as never)
+  /**
+   * Looks at each record, and passes it on. An action that has effects outside the log (a mail, a call) says so with
+   * `sideEffect: true`: it is withheld in a replay.
+   */
+  peek(action: KeyValueMapper<K, V, void>, options?: PeekOptions): KStream<K, V> {
+    return this.stage('peek', options, (stage) => peek(stage, action, options?.sideEffect) as never)
   }
 
   /**

@@ -29,4 +29,18 @@ describe('peek', () => {
     expect(broken.work(recordOf('k', 1))).toEqual([])
     expect(stage.current.failure).toEqual(new Error('action'))
   })
+
+  it('withholds a side effect in a replay, and passes the record on', () => {
+    const stage = new FakeStage()
+    const seen: string[] = []
+    const mailed = runOperator(
+      stage,
+      peek<string, number>(stage, (key) => void seen.push(key), true),
+    )
+    stage.current.isReplay = true
+    expect(mailed.work(recordOf('replayed', 1))).toHaveLength(1)
+    stage.current.isReplay = false
+    expect(mailed.work(recordOf('live', 1))).toHaveLength(1)
+    expect(seen).toEqual(['live'])
+  })
 })
