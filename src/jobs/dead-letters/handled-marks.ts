@@ -2,8 +2,8 @@
  * What was done with dead letters: marks in a compacted topic beside theirs, `<topic>.handled`. A letter without a mark
  * is open.
  *
- * A mark is written in the transaction that put the letter back, parked it or discarded it, so neither is there without
- * the other. The same transaction notes how far the replay under way is, so that the same command goes on with it. Marks
+ * A mark is written in the transaction that put the letter back, parked it or discarded it, so neither is there
+ * without the other. The same transaction notes how far the run is, so that the same command goes on with it. Marks
  * name the letter by partition and offset, and the incarnation of its topic: marks of a topic that was deleted mean
  * nothing for a later one of the same name.
  */

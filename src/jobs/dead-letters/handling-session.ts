@@ -28,8 +28,8 @@ export function handlingGroup(applicationId: string): string {
 
 /**
  * One owner of the handling of a dead-letter topic. Its transactional id is the name of the topic of the marks: whoever
- * opens a session ends the transaction of the one before and reads the marks only then, so no two of them can handle the
- * same letter.
+ * opens a session ends the transaction of the one before and reads the marks only then, so no two of them can handle
+ * the same letter.
  */
 export class HandlingSession {
   readonly marks: HandledMarks
@@ -122,8 +122,9 @@ export class HandlingSession {
   }
 
   /**
-   * Commits what was gathered, the marks, how far the run is, and the audit. `FatalError` `WORK_TAKEN_OVER` when another
-   * process has taken the work over; `RetriableError`, `AbortableError`, `UnknownOutcomeError`: open a new session.
+   * Commits what was gathered, the marks, how far the run is, and the audit. `FatalError` `WORK_TAKEN_OVER` when
+   * another process has taken the work over; `RetriableError`, `AbortableError`, `UnknownOutcomeError`: open a new
+   * session.
    */
   async commit(finished: boolean, audit: readonly AuditRecord[]): Promise<void> {
     const { producer, spec } = this

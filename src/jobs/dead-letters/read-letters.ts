@@ -23,7 +23,7 @@ export async function describeLetterTopic(log: Log, topic: string): Promise<Topi
   )
 }
 
-/** Everything there is, each partition up to what is committed now; or up to `ends`, which belong to an earlier call. */
+/** Everything there is, each partition up to what is committed now, or up to `ends` of an earlier call. */
 export async function letterRanges(
   log: Log,
   { name, partitions }: TopicDescription,
