@@ -76,7 +76,7 @@ export type { StreamsConfig, StreamsConfigInput } from './runtime/config.ts'
 export type { StreamsEvent } from './runtime/events.ts'
 export type { AppState } from './runtime/app-state.ts'
 export type { Counts } from './runtime/counters.ts'
-export { CLOSED_BY, DEAD_LETTER, INGESTED_AT, LATE } from './runtime/header-names.ts'
+export { CLOSED_BY, DEAD_LETTER, INGESTED_AT, LATE, REPLAY } from './runtime/header-names.ts'
 
 // The log and where state is kept
 export type {

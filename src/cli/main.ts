@@ -11,7 +11,13 @@ import { fileURLToPath } from 'node:url'
 import { systemClock, systemRandom } from '../clock.ts'
 import { ConfigError, FatalError, messageOf } from '../errors.ts'
 import type { Log } from '../log/log.ts'
+import { auditCommand } from './audit.ts'
 import type { Command, CommandContext } from './command.ts'
+import { dlqDiscardCommand } from './dlq-discard.ts'
+import { dlqListCommand } from './dlq-list.ts'
+import { dlqReplayCommand } from './dlq-replay.ts'
+import { dlqShowCommand } from './dlq-show.ts'
+import { dlqStatsCommand } from './dlq-stats.ts'
 import { readConfigFile } from './config-file.ts'
 import { describeFailure, EXIT } from './failure.ts'
 import { exportCommand } from './export.ts'
@@ -40,6 +46,12 @@ export const COMMANDS: readonly Command[] = [
   topicsCommand,
   statusCommand,
   topologyCommand,
+  dlqStatsCommand,
+  dlqListCommand,
+  dlqShowCommand,
+  dlqReplayCommand,
+  dlqDiscardCommand,
+  auditCommand,
   resetCommand,
 ]
 

@@ -1,12 +1,14 @@
 /** `millrace reset`: lets an application begin anew. */
-import { createInterface } from 'node:readline/promises'
+import { audited } from '../jobs/audit.ts'
 import { isEmptyPlan, planReset, reset, type ResetPlan } from '../jobs/reset.ts'
 import { SENSOR_DEFAULTS } from '../sensors/sensor-topology.ts'
 import type { Command, CommandContext } from './command.ts'
+import { confirmed } from './confirm.ts'
 import { EXIT } from './failure.ts'
 import { deadLetterTopicOf, lateTopicOf } from './import-records.ts'
 import { offsetAsJson } from './record-json.ts'
 import { counted, formatCount } from './text.ts'
+import { auditTrailOf } from './who.ts'
 
 /** The command. */
 export const resetCommand: Command = {
@@ -15,8 +17,9 @@ export const resetCommand: Command = {
   description:
     "Removes the application's positions, local state and internal topics, after showing them and asking; " +
     'the readings and everything it has written for others stay. Afterwards it works all readings again, ' +
-    'and writes their results a second time into the same topics. Refuses while the application runs.',
-  settings: ['topic', 'dryRun', 'yes'],
+    'and writes their results a second time into the same topics. Refuses while the application runs. What is known ' +
+    'of its dead letters and its audit stay.',
+  settings: ['topic', 'dryRun', 'yes', 'as'],
   examples: ['millrace reset --dry-run', 'millrace reset --application-id trial --yes'],
   async run(context) {
     const { settings, terminal, directories } = context
@@ -34,11 +37,21 @@ export const resetCommand: Command = {
       terminal.say('Dry run: nothing was removed.')
       return EXIT.done
     }
-    if (!settings.yes && !(await confirm(context))) {
+    if (!settings.yes && !(await confirmed(context, applicationId, 'to remove all this'))) {
       terminal.note('Not confirmed: nothing was removed.')
       return EXIT.failed
     }
-    await reset(spec, plan)
+    const operation = { operation: context.random.uuid(), command: 'reset' }
+    await audited(auditTrailOf(context, log), operation, async () => {
+      await reset(spec, plan)
+      const { positions, internalTopics, stateFolders } = plan
+      const counts = {
+        positions: positions.length,
+        topics: internalTopics.length,
+        states: stateFolders.length,
+      }
+      return { outcome: undefined, counts }
+    })
     terminal.say(`Application ${applicationId} is reset.`)
     return EXIT.done
   },
@@ -62,18 +75,6 @@ function tellPlan(plan: ResetPlan, { terminal }: CommandContext, kept: readonly 
   terminal.say(`  the local state of ${counted(plan.stateFolders.length, 'instance')}`)
   for (const folder of plan.stateFolders) terminal.say(`    ${folder}`)
   if (kept.length > 0) terminal.say(`What it has written stays: ${kept.join(', ')}.`)
-}
-
-async function confirm({ terminal, stdin, settings, signal }: CommandContext): Promise<boolean> {
-  const { applicationId } = settings
-  terminal.note(`Type ${applicationId} to remove all this:`)
-  const lines = createInterface({ input: stdin, signal })
-  try {
-    for await (const line of lines) return line.trim() === applicationId
-    return false
-  } finally {
-    lines.close()
-  }
 }
 
 function planAsJson(plan: ResetPlan): string {

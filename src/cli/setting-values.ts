@@ -154,6 +154,17 @@ export function text(): ValueKind<string> {
   }
 }
 
+/** A name and a value: `unit=K`. The value may hold `=`, and be empty. */
+export function pair(): ValueKind<{ readonly name: string; readonly value: string }> {
+  return {
+    parse(text) {
+      const at = text.indexOf('=')
+      if (at < 1) throw new BadValue('must be a name and a value such as unit=K')
+      return { name: text.slice(0, at), value: text.slice(at + 1) }
+    },
+  }
+}
+
 /** An address of the web; without the slashes at its end. */
 export function webAddress(): ValueKind<string> {
   return {

@@ -5,58 +5,8 @@
  * The key is the name in the file (`dataDir`); the environment has `MILLRACE_DATA_DIR`, the command line `--data-dir`
  * unless the row names another flag. A row marked `oneShot` belongs to one call and is a flag only.
  */
+import { given, optional, toggle, type Setting } from './setting-rows.ts'
 import * as kinds from './setting-values.ts'
-import type { ValueKind } from './setting-values.ts'
-
-/** A row of the table. */
-export interface Setting<T> {
-  readonly kind: ValueKind<T>
-  /** What it is when nobody says; `undefined`: nothing. */
-  readonly defaultText: string | undefined
-  /** One sentence, with units. */
-  readonly help: string
-  /** What stands for the value in help; a switch has none. */
-  readonly placeholder: string | undefined
-  /** Name of the flag without dashes, where it is not the key's. */
-  readonly flag: string | undefined
-  readonly oneShot: boolean
-}
-
-type Extra = Partial<Pick<Setting<unknown>, 'flag' | 'oneShot'>>
-
-/** A setting that always has a value. */
-function given<T>(
-  kind: ValueKind<T>,
-  placeholder: string,
-  defaultText: string,
-  help: string,
-  extra: Extra = {},
-): Setting<T> {
-  return { kind, placeholder, defaultText, help, flag: extra.flag, oneShot: extra.oneShot ?? false }
-}
-
-/** A setting that may be left out. */
-function optional<T>(
-  kind: ValueKind<T>,
-  placeholder: string,
-  help: string,
-  extra: Extra = {},
-): Setting<T | undefined> {
-  return {
-    kind,
-    placeholder,
-    defaultText: undefined,
-    help,
-    flag: extra.flag,
-    oneShot: extra.oneShot ?? false,
-  }
-}
-
-/** A switch. */
-function toggle(defaultText: 'true' | 'false', help: string, extra: Extra = {}): Setting<boolean> {
-  const { flag, oneShot } = extra
-  return { kind: kinds.onOff(), placeholder: undefined, defaultText, help, flag, oneShot: oneShot ?? false }
-}
 
 const ONCE = { oneShot: true } as const
 /** The log's transactions time out after 10 s; a commit must come well before. */
@@ -167,7 +117,7 @@ export const SETTINGS = {
   sort: toggle('false', 'Brings the readings of each file into the order of event time first.'),
   again: toggle(
     'false',
-    'Does again what is already done: imports once more, generates from the start.',
+    'Does again what is already done: imports once more, generates from the start, replays what was replayed.',
     ONCE,
   ),
 
@@ -272,7 +222,7 @@ export const SETTINGS = {
     'Serves /metrics, /health/live and /health/ready there; port 0 takes any that is free. Default: nothing.',
   ),
 
-  // export, topology, status, reset
+  // export, topology, status, reset, dlq
   exportFormat: given(kinds.choice('jsonl', 'csv'), 'format', 'jsonl', 'jsonl or csv.', { flag: 'format' }),
   follow: toggle('false', 'Goes on with what is committed later, until it is stopped.', ONCE),
   from: given(
@@ -295,8 +245,50 @@ export const SETTINGS = {
   check: toggle('false', 'Compares topology.md with the topology; exit code 1 when it is stale.', ONCE),
   write: toggle('false', 'Writes topology.md.', ONCE),
   watch: toggle('false', 'Shows it again every two seconds, until it is stopped.', ONCE),
-  dryRun: toggle('false', 'Only shows what would go.', ONCE),
+  dryRun: toggle('false', 'Only shows what would be done.', ONCE),
   yes: toggle('false', 'Does not ask.', ONCE),
+
+  // dlq, audit
+  letterTopic: optional(kinds.topicName(), 'name', 'Topic of the dead letters. Default: <topic>.dlq.', {
+    flag: 'topic',
+    ...ONCE,
+  }),
+  code: optional(
+    kinds.list(),
+    'code,…',
+    'Only dead letters of these errors; FOREIGN: of unknown origin.',
+    ONCE,
+  ),
+  stage: optional(kinds.list(), 'name,…', 'Only dead letters of these stages.', ONCE),
+  letterKey: optional(kinds.list(), 'id,…', 'Only dead letters of these sensors, by their keys.', {
+    flag: 'sensor',
+    ...ONCE,
+  }),
+  source: optional(kinds.list(), 'topic,…', 'Only dead letters from these topics.', ONCE),
+  header: optional(kinds.pair(), 'name=value', 'Only dead letters with this header.', ONCE),
+  eventFrom: optional(
+    kinds.moment(),
+    'time',
+    'Only dead letters with this record timestamp or a later one.',
+    ONCE,
+  ),
+  eventTo: optional(kinds.moment(), 'time', 'Only dead letters with an earlier record timestamp.', ONCE),
+  failedFrom: optional(kinds.moment(), 'time', 'Only dead letters that failed then or later.', ONCE),
+  failedTo: optional(kinds.moment(), 'time', 'Only dead letters that failed earlier.', ONCE),
+  all: toggle('false', 'Also dead letters that are dealt with.', ONCE),
+  limit: optional(
+    kinds.whole(1),
+    'count',
+    'Shows so many at most. Default: 50, the newest of the audit; with --json all.',
+    ONCE,
+  ),
+  maxAttempts: optional(
+    kinds.whole(1),
+    'count',
+    'Parks, in <topic>.parked, what was tried so often, instead of replaying it. Default: no limit.',
+    ONCE,
+  ),
+  as: optional(kinds.text(), 'name', 'Who does it, for the audit. Default: user and host.'),
 } as const
 
 /** Names a setting: its key in the table. */

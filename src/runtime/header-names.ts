@@ -31,6 +31,16 @@ export const DEAD_LETTER = {
   line: '__millrace.errors.line',
 } as const
 
+/** Headers of a dead letter that was put back into its source topic, beside its own; those of its failure are gone. */
+export const REPLAY = {
+  /** Names the replay that did it. */
+  id: '__millrace.replay.id',
+  /** How often the record was tried before, over all rounds; the next dead letter counts on from here. */
+  attempts: '__millrace.replay.attempts',
+  /** The dead letter it was: `readings.dlq/0@17`. */
+  deadLetter: '__millrace.replay.dead-letter',
+} as const
+
 /** Headers of a record in the late side output, beside those it came with. */
 export const LATE = {
   reason: '__millrace.late.reason',

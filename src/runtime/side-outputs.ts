@@ -4,7 +4,7 @@ import { codeOf, messageOf } from '../errors.ts'
 import type { RecordHeader } from '../log/record-batch-builder.ts'
 import type { LateReason } from '../time/lateness.ts'
 import { fitDeadLetter, type DeadLetter } from './dead-letter.ts'
-import { DEAD_LETTER, LATE } from './header-names.ts'
+import { DEAD_LETTER, LATE, REPLAY } from './header-names.ts'
 import type { InputRecord, StageFailure } from './input-record.ts'
 
 /** Stack traces are for reading. */
@@ -25,8 +25,8 @@ export interface FailedResult {
 
 /**
  * The dead letter of an input record: key, value, timestamp and headers as they came, and headers that say where it
- * came from and what went wrong. A record that is too large keeps its headers, and its value's size and SHA-256; the
- * value is cut.
+ * came from and what went wrong; attempts before a replay count on. A record that is too large keeps its headers, and
+ * its value's size and SHA-256; the value is cut.
  */
 export function deadLetterOf(
   record: InputRecord,
@@ -35,7 +35,8 @@ export function deadLetterOf(
   maxRecordBytes: number,
 ): DeadLetter {
   const place = { topic: record.topic, partition: record.partition, offset: record.offset }
-  const headers = [...record.headers, ...errorHeaders(failure, place, record.attempt, clock)]
+  const attempt = earlierAttempts(record.headers) + record.attempt
+  const headers = [...record.headers, ...errorHeaders(failure, place, attempt, clock)]
   const letter = {
     timestampMs: record.writtenTimestampMs,
     key: record.rawKey(),
@@ -85,6 +86,12 @@ export function lateHeaders(details: LateDetails): readonly RecordHeader[] {
     text(LATE.partition, String(details.partition)),
     text(LATE.offset, String(details.offset)),
   ]
+}
+
+/** How often a record that was put back from the dead letters had been tried before; 0 for one that was not. */
+function earlierAttempts(headers: readonly RecordHeader[]): number {
+  const digits = headers.findLast(({ key }) => key === REPLAY.attempts)?.value?.toString('latin1') ?? ''
+  return /^\d{1,9}$/.test(digits) ? Number(digits) : 0
 }
 
 function errorHeaders(

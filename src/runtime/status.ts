@@ -34,6 +34,11 @@ export interface TaskStatus {
    */
   readonly watermarkMs: number
   readonly heldBackBy: Holdup
+  /**
+   * Windows of all windowed operators are closed up to here, by time or by decision; minus infinity before the first
+   * one has been closed, `undefined` in a task without windows.
+   */
+  readonly closedThroughMs: number | undefined
   /** Windows that hold anything and are not closed. */
   readonly openWindows: number
   /** What the task has counted in all its life. */
@@ -102,6 +107,10 @@ async function readTask(
     inputs,
     watermarkMs: watermarkOf(channels),
     heldBackBy: holdupOf(channels, inputs),
+    closedThroughMs:
+      operators.length === 0
+        ? undefined
+        : Math.min(...operators.map(({ closedThroughMs }) => closedThroughMs)),
     openWindows: operators.reduce((sum, { openWindows }) => sum + openWindows, 0),
     counts: latest?.counts ?? {},
   }

@@ -120,12 +120,14 @@ export function sensorTopology(
   return builder.build()
 }
 
-function eventTimeOf(reading: Reading | null): number {
+/** The event time of a reading. `RecordError` `READING_MISSING` for a record without value. */
+export function eventTimeOf(reading: Reading | null): number {
   if (reading === null) throw new RecordError('READING_MISSING', 'the record has no value')
   return reading.timestamp
 }
 
-function requireSensorKey(key: string | null, reading: Reading): void {
+/** `RecordError` `SENSOR_KEY_DIFFERS` for a reading that does not stand under its sensor id. */
+export function requireSensorKey(key: string | null, reading: Reading): void {
   if (key === reading.sensorId) return
   const told = key === null ? 'missing' : `"${key.slice(0, 80)}"`
   throw new RecordError(
