@@ -12,6 +12,9 @@ import { systemClock, systemRandom } from '../clock.ts'
 import { ConfigError, FatalError, messageOf } from '../errors.ts'
 import type { Log } from '../log/log.ts'
 import { auditCommand } from './audit.ts'
+import { backfillPromoteCommand } from './backfill-promote.ts'
+import { backfillReconcileCommand } from './backfill-reconcile.ts'
+import { backfillRollbackCommand } from './backfill-rollback.ts'
 import type { Command, CommandContext } from './command.ts'
 import { dlqDiscardCommand } from './dlq-discard.ts'
 import { dlqListCommand } from './dlq-list.ts'
@@ -46,6 +49,9 @@ export const COMMANDS: readonly Command[] = [
   topicsCommand,
   statusCommand,
   topologyCommand,
+  backfillReconcileCommand,
+  backfillPromoteCommand,
+  backfillRollbackCommand,
   dlqStatsCommand,
   dlqListCommand,
   dlqShowCommand,

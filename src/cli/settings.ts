@@ -5,6 +5,7 @@
  * The key is the name in the file (`dataDir`); the environment has `MILLRACE_DATA_DIR`, the command line `--data-dir`
  * unless the row names another flag. A row marked `oneShot` belongs to one call and is a flag only.
  */
+import { PROMOTION_SETTINGS } from './promotion-settings.ts'
 import { given, optional, toggle, type Setting } from './setting-rows.ts'
 import * as kinds from './setting-values.ts'
 
@@ -289,6 +290,9 @@ export const SETTINGS = {
     ONCE,
   ),
   as: optional(kinds.text(), 'name', 'Who does it, for the audit. Default: user and host.'),
+
+  // backfill reconcile, promote, rollback
+  ...PROMOTION_SETTINGS,
 } as const
 
 /** Names a setting: its key in the table. */

@@ -1,8 +1,12 @@
 /** Reconciles a backfill: compares, keeps the differences, and notes in its record what was found. */
 import type { Clock } from '../../clock.ts'
 import { FatalError } from '../../errors.ts'
-import type { SourceRange, BackfillRecord, ReconciliationSummary } from '../backfill/backfill-record.ts'
-import { advance } from '../backfill/backfill-record.ts'
+import {
+  advance,
+  type BackfillRecord,
+  type ReconciliationSummary,
+  type SourceRange,
+} from '../backfill/backfill-record.ts'
 import { backfillApplicationId } from '../backfill/backfill-names.ts'
 import { canTransition } from '../backfill/backfill-state.ts'
 import {
