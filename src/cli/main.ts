@@ -11,6 +11,9 @@ import { fileURLToPath } from 'node:url'
 import { systemClock, systemRandom } from '../clock.ts'
 import { ConfigError, FatalError, messageOf } from '../errors.ts'
 import type { Log } from '../log/log.ts'
+import { backfillCancelCommand, backfillListCommand, backfillStatusCommand } from './backfill-list.ts'
+import { backfillPlanCommand } from './backfill-plan.ts'
+import { backfillRunCommand } from './backfill-run.ts'
 import type { Command, CommandContext } from './command.ts'
 import { readConfigFile } from './config-file.ts'
 import { describeFailure, EXIT } from './failure.ts'
@@ -41,6 +44,11 @@ export const COMMANDS: readonly Command[] = [
   statusCommand,
   topologyCommand,
   resetCommand,
+  backfillPlanCommand,
+  backfillRunCommand,
+  backfillStatusCommand,
+  backfillListCommand,
+  backfillCancelCommand,
 ]
 
 /** A terminal's interrupt reaches a program under npm twice, from the terminal and from npm: that is one wish. */

@@ -5,58 +5,8 @@
  * The key is the name in the file (`dataDir`); the environment has `MILLRACE_DATA_DIR`, the command line `--data-dir`
  * unless the row names another flag. A row marked `oneShot` belongs to one call and is a flag only.
  */
+import { given, optional, toggle, type Setting } from './setting-rows.ts'
 import * as kinds from './setting-values.ts'
-import type { ValueKind } from './setting-values.ts'
-
-/** A row of the table. */
-export interface Setting<T> {
-  readonly kind: ValueKind<T>
-  /** What it is when nobody says; `undefined`: nothing. */
-  readonly defaultText: string | undefined
-  /** One sentence, with units. */
-  readonly help: string
-  /** What stands for the value in help; a switch has none. */
-  readonly placeholder: string | undefined
-  /** Name of the flag without dashes, where it is not the key's. */
-  readonly flag: string | undefined
-  readonly oneShot: boolean
-}
-
-type Extra = Partial<Pick<Setting<unknown>, 'flag' | 'oneShot'>>
-
-/** A setting that always has a value. */
-function given<T>(
-  kind: ValueKind<T>,
-  placeholder: string,
-  defaultText: string,
-  help: string,
-  extra: Extra = {},
-): Setting<T> {
-  return { kind, placeholder, defaultText, help, flag: extra.flag, oneShot: extra.oneShot ?? false }
-}
-
-/** A setting that may be left out. */
-function optional<T>(
-  kind: ValueKind<T>,
-  placeholder: string,
-  help: string,
-  extra: Extra = {},
-): Setting<T | undefined> {
-  return {
-    kind,
-    placeholder,
-    defaultText: undefined,
-    help,
-    flag: extra.flag,
-    oneShot: extra.oneShot ?? false,
-  }
-}
-
-/** A switch. */
-function toggle(defaultText: 'true' | 'false', help: string, extra: Extra = {}): Setting<boolean> {
-  const { flag, oneShot } = extra
-  return { kind: kinds.onOff(), placeholder: undefined, defaultText, help, flag, oneShot: oneShot ?? false }
-}
 
 const ONCE = { oneShot: true } as const
 /** The log's transactions time out after 10 s; a commit must come well before. */
@@ -297,6 +247,36 @@ export const SETTINGS = {
   watch: toggle('false', 'Shows it again every two seconds, until it is stopped.', ONCE),
   dryRun: toggle('false', 'Only shows what would go.', ONCE),
   yes: toggle('false', 'Does not ask.', ONCE),
+
+  // backfill
+  rangeFrom: optional(kinds.moment(), 'time', 'Start of the range: results of windows that end after it.', {
+    flag: 'from',
+    ...ONCE,
+  }),
+  rangeTo: optional(kinds.moment(), 'time', 'End of the range: results of windows that end by then.', {
+    flag: 'to',
+    ...ONCE,
+  }),
+  lateMode: given(
+    kinds.choice('as-live', 'include'),
+    'mode',
+    'as-live',
+    'as-live judges lateness as live did, for audit; include takes every reading, for repair.',
+    { flag: 'late', ...ONCE },
+  ),
+  keys: optional(kinds.list(), 'sensor,…', 'Only results of these sensors. Default: all.', ONCE),
+  id: optional(
+    kinds.text(),
+    'name',
+    'What the backfill is called: small letters, digits and dashes. Default: made of the time.',
+    ONCE,
+  ),
+  maxLiveLag: optional(
+    kinds.whole(0),
+    'records',
+    'Rests while the application is further behind than this. Default: never.',
+    ONCE,
+  ),
 } as const
 
 /** Names a setting: its key in the table. */
