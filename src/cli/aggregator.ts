@@ -65,7 +65,8 @@ export function topologyOptions(settings: Settings): SensorTopologyOptions {
   }
 }
 
-function configOf(settings: Settings): StreamsConfigInput {
+/** The configuration of the application. */
+export function configOf(settings: Settings): StreamsConfigInput {
   const {
     applicationId,
     topic,

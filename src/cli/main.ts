@@ -12,6 +12,9 @@ import { systemClock, systemRandom } from '../clock.ts'
 import { ConfigError, FatalError, messageOf } from '../errors.ts'
 import type { Log } from '../log/log.ts'
 import { auditCommand } from './audit.ts'
+import { backfillCancelCommand, backfillListCommand, backfillStatusCommand } from './backfill-list.ts'
+import { backfillPlanCommand } from './backfill-plan.ts'
+import { backfillRunCommand } from './backfill-run.ts'
 import { backfillPromoteCommand } from './backfill-promote.ts'
 import { backfillReconcileCommand } from './backfill-reconcile.ts'
 import { backfillRollbackCommand } from './backfill-rollback.ts'
@@ -49,9 +52,14 @@ export const COMMANDS: readonly Command[] = [
   topicsCommand,
   statusCommand,
   topologyCommand,
+  backfillPlanCommand,
+  backfillRunCommand,
+  backfillStatusCommand,
+  backfillListCommand,
   backfillReconcileCommand,
   backfillPromoteCommand,
   backfillRollbackCommand,
+  backfillCancelCommand,
   dlqStatsCommand,
   dlqListCommand,
   dlqShowCommand,

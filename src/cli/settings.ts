@@ -293,6 +293,36 @@ export const SETTINGS = {
 
   // backfill reconcile, promote, rollback
   ...PROMOTION_SETTINGS,
+
+  // backfill
+  rangeFrom: optional(kinds.moment(), 'time', 'Start of the range: results of windows that end after it.', {
+    flag: 'from',
+    ...ONCE,
+  }),
+  rangeTo: optional(kinds.moment(), 'time', 'End of the range: results of windows that end by then.', {
+    flag: 'to',
+    ...ONCE,
+  }),
+  lateMode: given(
+    kinds.choice('as-live', 'include'),
+    'mode',
+    'as-live',
+    'as-live judges lateness as live did, for audit; include takes every reading, for repair.',
+    { flag: 'late', ...ONCE },
+  ),
+  keys: optional(kinds.list(), 'sensor,…', 'Only results of these sensors. Default: all.', ONCE),
+  id: optional(
+    kinds.text(),
+    'name',
+    'What the backfill is called: small letters, digits and dashes. Default: made of the time.',
+    ONCE,
+  ),
+  maxLiveLag: optional(
+    kinds.whole(0),
+    'records',
+    'Rests while the application is further behind than this. Default: never.',
+    ONCE,
+  ),
 } as const
 
 /** Names a setting: its key in the table. */

@@ -43,6 +43,16 @@ export async function acquireStateFolder(
   }
 }
 
+/**
+ * The one folder of an application that runs in one process at a time; `undefined` while another process has it.
+ */
+export function acquireSoleFolder(
+  directories: Directories,
+  applicationId: string,
+): Promise<LevelStateDirectory | undefined> {
+  return LevelStateDirectory.acquire(path.join(applicationFolder(directories, applicationId), '0'))
+}
+
 async function instancesWithState(folder: string): Promise<readonly string[]> {
   const instances = await numberedFolders(folder)
   const withState: string[] = []

@@ -13,6 +13,7 @@ export function examplePlan(change: Partial<BackfillPlan> = {}): BackfillPlan {
     savepoint: null,
     seeds: {},
     decisions: {},
+    worked: null,
     ratePerSecond: null,
     trustworthy: [{ fromMs: 0, toMs: 600_000 }],
     comparable: true,

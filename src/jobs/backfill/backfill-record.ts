@@ -6,6 +6,7 @@
  * belong to a range, of the wall clock where the name says `At`. Ranges are half-open.
  */
 import { FatalError, messageOf } from '../../errors.ts'
+import type { Decision } from '../../time/decisions.ts'
 import { transition, type BackfillState } from './backfill-state.ts'
 import { canonicalJson, hashOf } from './canonical-json.ts'
 
@@ -49,8 +50,10 @@ export interface BackfillPlan {
   readonly savepoint: string | null
   /** Event time of each task where it begins; tasks without one begin at minus infinity. */
   readonly seeds: Readonly<Record<string, SeedText>>
-  /** Decisions of the live run to be followed, by task name, each as `encodeEntry` writes it. */
-  readonly decisions: Readonly<Record<string, readonly string[]>>
+  /** Decisions of the live run to be followed, by task name: a `DecisionList` as `encodeEntry` writes it. */
+  readonly decisions: Readonly<Record<string, string>>
+  /** Records with event times in this range are worked; `null`: all. */
+  readonly worked: { readonly fromMs: number; readonly toMs: number } | null
   readonly ratePerSecond: number | null
   /** Results with timestamps in these ranges agree with what live made (as live) or count every reading (include). */
   readonly trustworthy: readonly { readonly fromMs: number; readonly toMs: number }[]
@@ -80,6 +83,12 @@ export interface StagedTopic {
 /** A task's event time at its start: a `SeedState` (runtime) as `encodeEntry` writes it. */
 export type SeedText = string
 
+/** What live decided between the begin and the end of a backfill. */
+export interface DecisionList {
+  readonly formatVersion: 1
+  readonly decisions: readonly Decision[]
+}
+
 /** How long the run may take. */
 export interface RunEstimate {
   /** Offsets to be read; gaps count. */
@@ -98,8 +107,11 @@ export interface RunProgress {
   readonly attempts: number
   /** Time worked, over all attempts. */
   readonly elapsedMs: number
-  /** Input records consumed, as committed. */
+  /** Offsets of the sources passed so far, as committed; `estimate.records` at the end. */
+  readonly position: number
+  /** Input records consumed, as committed; those passed over included. */
   readonly consumed: number
+  readonly passedOver: number
   readonly late: number
   readonly deadLetters: number
   readonly skipped: number
