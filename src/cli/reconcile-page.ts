@@ -17,7 +17,7 @@ import {
 } from './reconcile-report.ts'
 import { counted, formatCount, formatTime } from './text.ts'
 
-const CHARTED_FIELDS_MAX = 4
+const CHARTED_FIELDS_MAX = 8
 const DIFFERENT: readonly Verdict[] = ['changed', 'missing', 'extra']
 
 /** The page. */
