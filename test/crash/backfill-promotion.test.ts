@@ -8,12 +8,12 @@ import path from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { MemoryStateDirectory, StreamsApp } from '../../src/index.ts'
 import { partitionForKey } from '../../src/log/partitioner.ts'
-import { RecordBatchBuilder } from '../../src/log/record-batch-builder.ts'
 import { ReadingGenerator } from '../../src/sensors/generator.ts'
 import { SENSOR_DEFAULTS, sensorTopology } from '../../src/sensors/sensor-topology.ts'
 import { PRODUCER_POINTS, type ProducerPoint } from '../support/killing-log.ts'
 import { millrace, startMillrace } from '../support/millrace.ts'
 import { readTopic, type ReadRecord } from '../support/read-topic.ts'
+import { writeResults } from '../support/result-topics.ts'
 import { openLogIn } from '../support/staged-backfill.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { countWindows, logWithWrongMeans, meansOf, type CountedWindow } from '../support/wrong-mean.ts'
@@ -35,17 +35,15 @@ let wrongKeys: readonly string[]
 beforeAll(async () => {
   const log = await openLogIn(folder)
   await log.createTopics([{ name: 'readings', partitions: PARTITIONS }])
-  const builders = Array.from({ length: PARTITIONS }, () => new RecordBatchBuilder())
   const day = { sensors: 12, periodMs: 60_000, startMs: START_MS, seed: 11, slots: 1_440 }
   const rates = { outOfRange: 0.05, missing: 0.05, late: 0.02, duplicate: 0.02, corrupt: 0 }
-  for (const { key, value, timestampMs } of new ReadingGenerator({ ...day, rates })) {
-    builders[partitionForKey(key, PARTITIONS)]!.append(timestampMs, key, value)
+  const readings = [...new ReadingGenerator({ ...day, rates })]
+  for (let at = 0; at < readings.length; at += 2_000) {
+    const part = readings.slice(at, at + 2_000).map(({ key, value, timestampMs }) => {
+      return { partition: partitionForKey(key, PARTITIONS), key, value: Buffer.from(value), timestampMs }
+    })
+    await writeResults(log, 'readings', part)
   }
-  const producer = await log.producer({ transactionalId: 'feeder' })
-  producer.begin()
-  await producer.send(builders.map((records, partition) => ({ topic: 'readings', partition, records })))
-  await producer.commit()
-  await producer.close()
   windows = countWindows(await readTopic(log, 'readings'), WINDOW)
   await new StreamsApp({
     topology: sensorTopology(),
