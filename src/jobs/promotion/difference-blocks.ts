@@ -12,7 +12,7 @@ export interface BlockRange {
   readonly to: Offset
 }
 
-/** How much a block holds at most. */
+/** How much a block holds at most; a difference that is larger makes a block of its own. */
 export interface BlockLimits {
   readonly differences: number
   readonly bytes: number
@@ -35,10 +35,12 @@ export async function* differenceBlocks(
   let block = new BlockBuilder()
   for (const range of ranges) {
     for await (const { difference, offset, bytes } of differencesIn(log, range)) {
+      const count = block.differences.length
+      if (count > 0 && (count >= limits.differences || block.bytes + bytes > limits.bytes)) {
+        yield block.finish()
+        block = new BlockBuilder()
+      }
       block.add(difference, range, offset + 1n, bytes)
-      if (block.differences.length < limits.differences && block.bytes < limits.bytes) continue
-      yield block.finish()
-      block = new BlockBuilder()
     }
   }
   if (block.differences.length > 0) yield block.finish()

@@ -62,7 +62,8 @@ export interface PublicationOutcome {
 const LIMITS: BlockLimits = { differences: 100_000, bytes: 64 * 1024 * 1024 }
 /** A batch of a partition; topics take at least a megabyte unless they say otherwise. */
 const BATCH_BYTES = 900_000
-const SMALL_LIMITS: BlockLimits = { differences: 100_000, bytes: BATCH_BYTES }
+/** What is written for such a block fits into one batch: a difference has both sides, a record has headers instead. */
+const SMALL_LIMITS: BlockLimits = { differences: 2_000, bytes: BATCH_BYTES / 2 }
 const ATTEMPTS_MAX = 5
 const BACKOFF_MS = 20
 const KEYS_TOLD = 10

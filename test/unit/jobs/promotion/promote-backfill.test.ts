@@ -134,6 +134,60 @@ describe('a promotion', () => {
     expect((await promoteBackfill(place, ID, { ...options, despiteViolations: true })).written).toBe(3)
   })
 
+  it('is seen whole or not at all by readers of committed records', async () => {
+    await reconcileBackfill(place, ID, reconciling)
+    const seen: [string, number][] = []
+    const watched = interceptedLog(log, async (call) => {
+      const own = (await readTopic(log, 'aggregates')).flat().filter(({ headers }) => {
+        return headers.some(([name]) => name === '__millrace.backfill.id')
+      })
+      seen.push([call, own.length])
+    })
+    await promoteBackfill({ ...place, log: watched }, ID, options)
+    // The first and the last commit are those of the backfill's record.
+    expect(seen.filter(([, count]) => count === 0).map(([call]) => call)).toEqual([
+      ...['begin', 'send', 'sent', 'commit', 'committed'],
+      ...['begin', 'send', 'sent', 'addOffsets', 'commit'],
+    ])
+    expect(new Set(seen.map(([, count]) => count))).toEqual(new Set([0, 3]))
+  })
+
+  it('takes smaller transactions where others write between its records', async () => {
+    const large = 'x'.repeat(500_000)
+    const results = ['u@1', 'v@1', 'w@1'].map((key): Written => ({ key, value: { large }, ...TIME }))
+    for (const result of results) await writeResults(log, `aggregates.staging.${ID}`, [result])
+    await reconcileBackfill(place, ID, reconciling)
+    let live = 0
+    const busy = new Proxy(log, {
+      get(target, name) {
+        if (name !== 'producer') {
+          const value = Reflect.get(target, name) as unknown
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value
+        }
+        return async (spec: Parameters<Log['producer']>[0]) => {
+          const producer = await target.producer(spec)
+          const send = producer.send.bind(producer)
+          // Each batch of its own, and a record of somebody else behind it.
+          producer.send = async (batches) => {
+            const offsets: bigint[] = []
+            for (const batch of batches) {
+              offsets.push(...(await send([batch])))
+              if (batch.topic !== 'aggregates') continue
+              await writeResults(log, 'aggregates', [{ key: `live${(live += 1)}`, value: {}, ...TIME }])
+            }
+            return offsets
+          }
+          return producer
+        }
+      },
+    })
+    const outcome = await promoteBackfill({ ...place, log: busy }, ID, options)
+    expect(outcome).toMatchObject({ written: 6, left: 0 })
+    expect(outcome.transactions).toBeGreaterThan(1)
+    expect(live).toBeGreaterThan(10)
+    expect(await newest()).toMatchObject({ 'w@1': [JSON.stringify({ large }), 1_000, expect.anything()] })
+  })
+
   it('as a canary does the first ones, and the next call the rest in the same round', async () => {
     await reconcileBackfill(place, ID, reconciling)
     const canary = await promoteBackfill(place, ID, { ...options, canary: 2 })
