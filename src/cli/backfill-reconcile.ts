@@ -14,6 +14,7 @@ import type { BackfillRecord } from '../jobs/backfill/backfill-record.ts'
 import { readExpectedAggregates, type ExpectedAggregates } from '../sensors/expected-aggregates.ts'
 import type { Log } from '../log/log.ts'
 import type { Command, CommandContext } from './command.ts'
+import { Conservation } from './conservation.ts'
 import { EXIT, InterruptedError } from './failure.ts'
 import { isClean, reportAsJson, type ReconcileReport } from './reconcile-report.ts'
 import { reportLines } from './reconcile-text.ts'
@@ -65,12 +66,15 @@ async function reportOf(context: CommandContext): Promise<ReconcileReport> {
   const inRange = expected === undefined ? undefined : ofRange(expected, record)
   const truth = inRange === undefined ? undefined : new TruthComparison(inRange, format, tolerances)
   const progress = context.terminal.progress('comparing')
+  const conservation = new Conservation()
   const options: ReconcileOptions = {
     clock,
     format,
     tolerances,
     signal,
     onPair: (pair) => truth?.add(pair),
+    onStaged: (result) => conservation.add(result),
+    checkWhole: (of) => (against === undefined ? conservation.problems(log, of) : Promise.resolve([])),
     onProgress: (done, of) => progress.update(done, of, `partition ${done} of ${of}`),
   }
   try {

@@ -77,13 +77,13 @@ describe.skipIf(kafka === null)('a backfill on a real broker', () => {
   }, 120_000)
 })
 
-function oneRecord(key: string): RecordBatchBuilder {
+function oneRecord(key: string, timestampMs = 1_000): RecordBatchBuilder {
   const records = new RecordBatchBuilder()
-  records.append(1_000, key, '{}')
+  records.append(timestampMs, key, '{}')
   return records
 }
 
-/** Writes results of other keys, a transaction each, until it is stopped. */
+/** Writes results of another range, a transaction each, until it is stopped. */
 async function liveWriter(log: Log, topic: string): Promise<{ stop(): Promise<void> }> {
   const producer = await log.producer({ transactionalId: `${topic}-live` })
   let stopped = false
@@ -91,7 +91,9 @@ async function liveWriter(log: Log, topic: string): Promise<{ stop(): Promise<vo
   const work = (async () => {
     while (!stopped || written === 0) {
       producer.begin()
-      await producer.send([0, 1].map((partition) => ({ topic, partition, records: oneRecord('live') })))
+      await producer.send(
+        [0, 1].map((partition) => ({ topic, partition, records: oneRecord('live', 700_000) })),
+      )
       await producer.commit()
       written++
     }

@@ -1,7 +1,7 @@
 /** Promotes a backfill, or rolls it back, by its record: what is allowed when, and what is noted. */
 import type { Clock } from '../../clock.ts'
 import { partitionKey, type Log, type LogProducer, type Offset } from '../../log/log.ts'
-import { backfillApplicationId } from '../backfill/backfill-names.ts'
+import { backfillApplicationId, roundGroup } from '../backfill/backfill-names.ts'
 import {
   advance,
   type BackfillRecord,
@@ -184,7 +184,7 @@ class Round {
         clock,
         direction,
         publisher: { id: record.id, planHash: record.planHash, round: number },
-        groupId: groupOf(record, direction, number),
+        groupId: roundGroup(record, direction, number),
         ranges,
         comparedTo: comparedTo(record.reconciliation!),
         ...(limits === undefined ? {} : { limits }),
@@ -256,7 +256,7 @@ async function wholeRanges(
   const promoted = record.rounds.findLast(({ kind }) => kind === 'promote')!
   if (promoted.finishedAtMs !== null) return kept
   const { number, positions } = promoted
-  const committed = await log.committedOffsets(groupOf(record, 'promote', number), kept)
+  const committed = await log.committedOffsets(roundGroup(record, 'promote', number), kept)
   // Where nothing tells how far it came, every key is looked at: what was not promoted is as it should be.
   return kept.map((range, index) => {
     return { ...range, to: clamp(committed[index] ?? offsetIn(positions, range) ?? range.to, range) }
@@ -290,7 +290,7 @@ async function leftOf(
   number: number,
 ): Promise<readonly BlockRange[]> {
   const noted = record.rounds.find((round) => round.number === number)?.positions ?? []
-  const committed = await log.committedOffsets(groupOf(record, direction, number), ranges)
+  const committed = await log.committedOffsets(roundGroup(record, direction, number), ranges)
   return ranges.map((range, index) => {
     const position = committed[index] ?? offsetIn(noted, range) ?? range.from
     return { ...range, from: clamp(position, range) }
@@ -305,10 +305,6 @@ function offsetIn(ends: readonly TopicEnd[], { topic, partition }: BlockRange): 
 function clamp(position: Offset, { from, to }: BlockRange): Offset {
   if (position < from) return from
   return position > to ? to : position
-}
-
-function groupOf({ applicationId, id }: BackfillRecord, direction: Direction, number: number): string {
-  return `${backfillApplicationId(applicationId, id)}.${direction}.${number}`
 }
 
 function comparedTo({ ends }: ReconciliationSummary): ReadonlyMap<string, Offset> {

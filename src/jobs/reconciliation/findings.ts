@@ -10,7 +10,7 @@ import {
 } from './compare-results.ts'
 import { DeltaHistogram, type DeltaBar } from './delta-histogram.ts'
 import { ResultDigest } from './result-digest.ts'
-import type { ResultFormat } from './result-format.ts'
+import type { ResultFormat, StagedResult } from './result-format.ts'
 import type { ResultPair, ResultRecord } from './result-record.ts'
 import type { Side } from './result-passes.ts'
 
@@ -80,6 +80,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 export class FindingsCollector {
   private readonly format: ResultFormat
   private readonly tolerances: Tolerances
+  private readonly onStaged: ((result: StagedResult) => void) | undefined
   private readonly fromMs: number
   private readonly partMs: number
   private readonly counts = noCounts()
@@ -90,8 +91,15 @@ export class FindingsCollector {
   private readonly largest: Change[] = []
   private readonly violations = new Map<string, { violations: number; examples: string[] }>()
 
-  constructor(format: ResultFormat, tolerances: Tolerances, fromMs: number, toMs: number) {
+  constructor(
+    format: ResultFormat,
+    tolerances: Tolerances,
+    fromMs: number,
+    toMs: number,
+    onStaged?: (result: StagedResult) => void,
+  ) {
     this.format = format
+    this.onStaged = onStaged
     this.tolerances = tolerances
     this.fromMs = fromMs
     this.partMs = Math.max(1, Math.ceil((toMs - fromMs) / TIMELINE_PARTS))
@@ -166,6 +174,7 @@ export class FindingsCollector {
     const fields = readFields(record, this.format.value)
     if (fields instanceof RecordError) return this.violated(READABLE, key)
     const result = { key, timestampMs: record.timestampMs, fields }
+    this.onStaged?.(result)
     for (const invariant of this.format.invariants) {
       if (!invariant.holds(result)) this.violated(invariant.name, key)
     }

@@ -7,7 +7,7 @@ import {
   type ReconciliationSummary,
   type SourceRange,
 } from '../backfill/backfill-record.ts'
-import { backfillApplicationId } from '../backfill/backfill-names.ts'
+import { differencesTopic } from '../backfill/backfill-names.ts'
 import { canTransition } from '../backfill/backfill-state.ts'
 import {
   holdBackfill,
@@ -24,13 +24,13 @@ import type { ResultFormat } from './result-format.ts'
 /** What may be said about the comparison beside the record. */
 export interface ReconcileOptions extends Pick<
   CompareSpec,
-  'budgetBytes' | 'signal' | 'onPair' | 'onProgress'
+  'budgetBytes' | 'signal' | 'onPair' | 'onStaged' | 'onProgress'
 > {
   readonly clock: Clock
   readonly format: ResultFormat
   readonly tolerances: Tolerances
   /** What must hold of all results together: asked after the comparison; sentences that tell what does not. */
-  checkWhole?(record: BackfillRecord, findings: Findings): Promise<readonly string[]>
+  checkWhole?(record: BackfillRecord): Promise<readonly string[]>
 }
 
 export interface ReconcileOutcome {
@@ -43,14 +43,6 @@ export interface ReconcileOutcome {
    * a rollback needs them: then a comparison only looks.
    */
   readonly noted: boolean
-}
-
-/** The topic that keeps the differences of a backfill. */
-export function differencesTopic({
-  applicationId,
-  id,
-}: Pick<BackfillRecord, 'applicationId' | 'id'>): string {
-  return `${backfillApplicationId(applicationId, id)}.differences`
 }
 
 /**
@@ -161,7 +153,7 @@ async function violationsOf(
   const unkeyed = (['published', 'staged'] as const)
     .filter((side) => findings[side].unkeyed > 0)
     .map((side) => `every result has a key: violated by ${findings[side].unkeyed} ${side} ones`)
-  return [...single, ...unkeyed, ...((await options.checkWhole?.(record, findings)) ?? [])]
+  return [...single, ...unkeyed, ...((await options.checkWhole?.(record)) ?? [])]
 }
 
 function summaryOf(

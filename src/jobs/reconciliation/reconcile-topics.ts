@@ -11,7 +11,7 @@ import type { Tolerances } from './compare-results.ts'
 import type { TopicEnd } from '../backfill/backfill-record.ts'
 import type { Difference } from './difference-record.ts'
 import { FindingsCollector, type Findings } from './findings.ts'
-import type { ResultFormat } from './result-format.ts'
+import type { ResultFormat, StagedResult } from './result-format.ts'
 import { resultPasses, type ScannedPartition } from './result-passes.ts'
 import type { ResultPair } from './result-record.ts'
 
@@ -36,6 +36,8 @@ export interface CompareSpec {
   readonly signal?: AbortSignal | undefined
   /** Called with every pair, match or not, in the order of topics, partitions and keys. */
   onPair?(pair: ResultPair): void
+  /** Called with every staged result that can be read. */
+  onStaged?(result: StagedResult): void
   /** Awaited after each pass with the differences it found, in order; those within tolerance are not among them. */
   onDifferences?(differences: readonly Difference[]): Promise<void>
   /** Called when a partition is done. */
@@ -56,7 +58,9 @@ const BUDGET_BYTES = 128 * 1024 * 1024
  */
 export async function compareTopics(spec: CompareSpec): Promise<ComparisonOutcome> {
   const { log, format, fromMs, toMs } = spec
-  const collector = new FindingsCollector(format, spec.tolerances, fromMs, toMs)
+  const collector = new FindingsCollector(format, spec.tolerances, fromMs, toMs, (result) =>
+    spec.onStaged?.(result),
+  )
   const parts = await partitionsOf(spec)
   const ends: TopicEnd[] = []
   for (const [done, { published, staged, topics }] of parts.entries()) {
