@@ -37,8 +37,9 @@ export interface CommandArgument {
 
 /** Commands of two words: what the first word stands for. */
 export const COMMAND_GROUPS: Readonly<Record<string, string>> = {
+  backfill:
+    'computes results of a time range again, compares them, publishes the differences, takes them back',
   dlq: 'what could not be worked: shows it, puts it back, puts it aside',
-  backfill: 'computes a range of results again, beside the running application',
 }
 
 /** Everything a command may use. */

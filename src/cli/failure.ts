@@ -10,6 +10,8 @@ export const EXIT = {
   failed: 1,
   /** Nothing was begun: command line, settings or a named file cannot be used as they are. */
   usage: 2,
+  /** It was done, and what was compared differs or is not sound. */
+  differs: 3,
 } as const
 
 /** An error as it is told. */

@@ -15,6 +15,9 @@ import { auditCommand } from './audit.ts'
 import { backfillCancelCommand, backfillListCommand, backfillStatusCommand } from './backfill-list.ts'
 import { backfillPlanCommand } from './backfill-plan.ts'
 import { backfillRunCommand } from './backfill-run.ts'
+import { backfillPromoteCommand } from './backfill-promote.ts'
+import { backfillReconcileCommand } from './backfill-reconcile.ts'
+import { backfillRollbackCommand } from './backfill-rollback.ts'
 import type { Command, CommandContext } from './command.ts'
 import { dlqDiscardCommand } from './dlq-discard.ts'
 import { dlqListCommand } from './dlq-list.ts'
@@ -49,6 +52,14 @@ export const COMMANDS: readonly Command[] = [
   topicsCommand,
   statusCommand,
   topologyCommand,
+  backfillPlanCommand,
+  backfillRunCommand,
+  backfillStatusCommand,
+  backfillListCommand,
+  backfillReconcileCommand,
+  backfillPromoteCommand,
+  backfillRollbackCommand,
+  backfillCancelCommand,
   dlqStatsCommand,
   dlqListCommand,
   dlqShowCommand,
@@ -56,11 +67,6 @@ export const COMMANDS: readonly Command[] = [
   dlqDiscardCommand,
   auditCommand,
   resetCommand,
-  backfillPlanCommand,
-  backfillRunCommand,
-  backfillStatusCommand,
-  backfillListCommand,
-  backfillCancelCommand,
 ]
 
 /** A terminal's interrupt reaches a program under npm twice, from the terminal and from npm: that is one wish. */

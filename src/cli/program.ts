@@ -26,6 +26,7 @@ Every setting can also come from the environment (MILLRACE_DATA_DIR) or a file (
 the command line goes before the environment, the environment before the file.
 
 Exit codes: 0 done · 1 failed or interrupted · 2 wrong usage, nothing begun ·
+3 compared, and it differs ·
 130, 143 stopped at once by a second signal`
 
 /** Parses `argv`, without the program's own name. Nothing is written and nothing ended here. */

@@ -165,6 +165,24 @@ export function pair(): ValueKind<{ readonly name: string; readonly value: strin
   }
 }
 
+/** Numbers by name: `mean=1e-9,sum=0.001`; none below 0, each name once. */
+export function tolerances(): ValueKind<ReadonlyMap<string, number>> {
+  return {
+    parse(value) {
+      const found = new Map<string, number>()
+      for (const part of value.split(',')) {
+        const at = part.indexOf('=')
+        const [name, number] = [part.slice(0, Math.max(at, 0)).trim(), part.slice(at + 1).trim()]
+        const most = DECIMAL.test(number) ? Number(number) : NaN
+        if (name === '' || !(most >= 0)) throw new BadValue('must be pairs such as mean=1e-9,sum=0.001')
+        if (found.has(name)) throw new BadValue(`names ${name} twice`)
+        found.set(name, most)
+      }
+      return found
+    },
+  }
+}
+
 /** An address of the web; without the slashes at its end. */
 export function webAddress(): ValueKind<string> {
   return {

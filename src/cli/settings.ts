@@ -5,6 +5,7 @@
  * The key is the name in the file (`dataDir`); the environment has `MILLRACE_DATA_DIR`, the command line `--data-dir`
  * unless the row names another flag. A row marked `oneShot` belongs to one call and is a flag only.
  */
+import { PROMOTION_SETTINGS } from './promotion-settings.ts'
 import { given, optional, toggle, type Setting } from './setting-rows.ts'
 import * as kinds from './setting-values.ts'
 
@@ -301,6 +302,10 @@ export const SETTINGS = {
     ONCE,
   ),
   as: optional(kinds.text(), 'name', 'Who does it, for the audit. Default: user and host.'),
+
+  // backfill reconcile, promote, rollback
+  ...PROMOTION_SETTINGS,
+
   // backfill
   rangeFrom: optional(kinds.moment(), 'time', 'Start of the range: results of windows that end after it.', {
     flag: 'from',

@@ -28,6 +28,20 @@ export function stagingTopic(published: string, id: string): string {
   return legal(`${published}.staging.${id}`)
 }
 
+/** Where the differences between what is published and what a backfill has staged are kept. */
+export function differencesTopic({ applicationId, id }: { applicationId: string; id: string }): string {
+  return legal(`${backfillApplicationId(applicationId, id)}.differences`)
+}
+
+/** Group that holds how far a promotion or rollback has come in the differences. */
+export function roundGroup(
+  { applicationId, id }: { applicationId: string; id: string },
+  kind: 'promote' | 'rollback',
+  number: number,
+): string {
+  return `${backfillApplicationId(applicationId, id)}.${kind}.${number}`
+}
+
 function legal(name: string): string {
   if (isLegalName(name)) return name
   throw new ConfigError([`"${name}" is too long for a name: use a shorter id`])

@@ -136,6 +136,8 @@ export interface AuditHash {
 export interface ReconciliationSummary {
   readonly atMs: number
   readonly match: number
+  /** Differ by no more than the tolerances; a promotion leaves them. */
+  readonly within: number
   readonly changed: number
   readonly missing: number
   readonly extra: number
@@ -146,6 +148,8 @@ export interface ReconciliationSummary {
   readonly stagedSha256: string
   /** Where the compared topics ended: a promotion refuses what was written behind these. */
   readonly ends: readonly TopicEnd[]
+  /** Where the differences are kept. */
+  readonly differences: readonly SourceRange[]
 }
 
 /** Where a partition ended at the comparison. */
@@ -166,9 +170,11 @@ export interface PromotionRound {
   readonly planned: number
   /** Keys written so far, as committed. */
   readonly written: number
+  /** Keys that were already as they should be. */
+  readonly done: number
   readonly tombstones: number
-  /** Keys that were refused because they had changed since the comparison. */
-  readonly refused: number
+  /** Positions in the differences, as of the last command that ended; the group of the round is more recent. */
+  readonly positions: readonly TopicEnd[]
 }
 
 /** A new record in the state `planned`. */

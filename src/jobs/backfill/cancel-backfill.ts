@@ -5,7 +5,7 @@
 import type { Clock } from '../../clock.ts'
 import { FatalError } from '../../errors.ts'
 import { planReset, reset } from '../reset.ts'
-import { backfillApplicationId } from './backfill-names.ts'
+import { backfillApplicationId, differencesTopic, roundGroup } from './backfill-names.ts'
 import { advance, type BackfillRecord } from './backfill-record.ts'
 import { canTransition } from './backfill-state.ts'
 import { holdBackfill, readBackfill, type BackfillPlace } from './backfill-store.ts'
@@ -38,7 +38,9 @@ export async function cancelBackfill(spec: CancelSpec): Promise<BackfillRecord> 
       stateFolder: spec.stateFolder,
     }
     await reset(own, await planReset(own))
-    await log.deleteTopics(held.record.plan.outputs.map(({ staged }) => staged))
+    const { plan, rounds } = held.record
+    await log.deleteTopics([...plan.outputs.map(({ staged }) => staged), differencesTopic(held.record)])
+    for (const { kind, number } of rounds) await log.deleteGroup(roundGroup(held.record, kind, number))
     return held.record
   } finally {
     await held.close()
