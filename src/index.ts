@@ -87,6 +87,7 @@ export type {
   Offset,
   PartitionOffset,
   TopicDescription,
+  TopicLimits,
   TopicPartition,
   TopicSettings,
   TopicSpec,

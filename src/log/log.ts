@@ -62,6 +62,26 @@ export interface TopicDescription {
   readonly topicId: string
   readonly partitions: number
   readonly settings: Required<TopicSettings>
+  readonly limits: TopicLimits
+}
+
+/**
+ * What a topic that somebody else made may do beyond the settings of the port. Topics made by `createTopics` take any
+ * timestamp, and a compacted one deletes nothing by age.
+ */
+export interface TopicLimits {
+  /** A record whose timestamp lies further before the log's clock is refused. `Infinity`: none is. */
+  readonly timestampBeforeMaxMs: number
+  /** The same for timestamps after the log's clock. */
+  readonly timestampAfterMaxMs: number
+  /** Whether a compacted topic deletes by age as well. */
+  readonly compactsAndDeletes: boolean
+  /** Fewest copies that a partition has. */
+  readonly replicas: number
+  /** Copies that must hold a record before it counts as written. */
+  readonly minInsyncReplicas: number
+  /** Brokers of the log: there cannot be more copies. */
+  readonly brokers: number
 }
 
 /** Who a consumer-group member is, as a transaction has to prove it (KIP-447). */

@@ -10,15 +10,19 @@
  * commit-cycle.
  */
 import { systemClock, systemRandom, type Clock, type Random } from '../clock.ts'
-import { FatalError, StateMismatchError, TopologyError } from '../errors.ts'
-import type { Log, PartitionOffset, TopicPartition, TopicSpec } from '../log/log.ts'
+import type { Log, PartitionOffset, TopicPartition } from '../log/log.ts'
 import type { StateDirectory } from '../state/backend.ts'
-import { inputsOf } from '../topology/channels.ts'
 import { fingerprintOf, type Fingerprint } from '../topology/fingerprint.ts'
 import { planPartitions, type PartitionPlan } from '../topology/partition-plan.ts'
-import { outputTopicsOf, sourceTopicsOf, type Topology } from '../topology/topology.ts'
+import { sourceTopicsOf, type Topology } from '../topology/topology.ts'
 import { appTransition, type AppState } from './app-state.ts'
 import type { Application, ApplicationOptions } from './application.ts'
+import {
+  createMissingTopics,
+  describeOutputs,
+  sourceCounts,
+  warningsAboutTopics,
+} from './application-topics.ts'
 import {
   doesAll,
   findOpenRun,
@@ -29,7 +33,6 @@ import {
 } from './bounded-run.ts'
 import { parseConfig, type StreamsConfig, type StreamsConfigInput } from './config.ts'
 import { EventBus, type StreamsEvent } from './events.ts'
-import { changelogTopic, commitLogTopic, repartitionTopic } from './internal-topics.ts'
 import { patientLog } from './patient-log.ts'
 import { withRetries } from './retry.ts'
 import type { RunningTask } from './running-task.ts'
@@ -71,6 +74,7 @@ export class StreamsApp {
   private worker: Worker | undefined
   private boundedRun: BoundedRun | undefined
   private stopRequested = false
+  private hasWarned = false
   private finished: Promise<void> | undefined
 
   /** Checks the configuration (`ConfigError`); the topology was checked when it was built. Starts nothing. */
@@ -156,16 +160,14 @@ export class StreamsApp {
   private async prepare(wanted: readonly PartitionOffset[] | undefined): Promise<Application> {
     const { topology, directory, bounded } = this.spec
     const { config, log } = this
-    const plan = planPartitions(topology, await this.sourceCounts())
+    const topics = { log, topology, config }
+    const plan = planPartitions(topology, await sourceCounts(topics))
     const tasks = plan.tasks.flatMap((count, subTopology) =>
       Array.from({ length: count }, (_, partition): TaskId => ({ subTopology, partition })),
     )
-    await this.createTopics(plan)
-    const outputs = await log.describeTopics([
-      ...outputTopicsOf(topology),
-      config.lateTopic,
-      config.deadLetterTopic,
-    ])
+    await createMissingTopics(topics, plan)
+    const outputs = await describeOutputs(topics)
+    await this.warnOnce(() => warningsAboutTopics(topics, plan))
     const runSpec = { log, applicationId: config.applicationId, tasks, sources: this.sourcePartitions(plan) }
     const run = bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded.flush)
     return {
@@ -188,14 +190,12 @@ export class StreamsApp {
     }
   }
 
-  private async sourceCounts(): Promise<ReadonlyMap<string, number>> {
-    const topics = sourceTopicsOf(this.spec.topology)
-    const described = await this.log.describeTopics(topics)
-    const missing = topics.filter((topic) => !described.has(topic))
-    if (missing.length > 0) {
-      throw new TopologyError(missing.map((topic) => `source topic ${topic} does not exist`))
-    }
-    return new Map([...described].map(([topic, { partitions }]) => [topic, partitions]))
+  /** A start that is tried again says it only once. */
+  private async warnOnce(look: () => Promise<readonly string[]>): Promise<void> {
+    if (this.hasWarned) return
+    const messages = await look()
+    this.hasWarned = true
+    for (const message of messages) this.bus.emit({ type: 'warning', message })
   }
 
   private async sourceEnds(): Promise<readonly PartitionOffset[]> {
@@ -210,42 +210,6 @@ export class StreamsApp {
     return sourceTopicsOf(this.spec.topology).flatMap((topic) =>
       Array.from({ length: plan.counts.get(topic)! }, (_, partition) => ({ topic, partition })),
     )
-  }
-
-  private async createTopics(plan: PartitionPlan): Promise<void> {
-    const { log } = this
-    const { topology } = this.spec
-    const { applicationId, lateTopic, deadLetterTopic } = this.config
-    const compacted = { cleanup: 'compact', retentionMs: -1 } as const
-    const internal: TopicSpec[] = topology.subTopologies.flatMap((part) => [
-      { name: commitLogTopic(applicationId, part.id), partitions: plan.tasks[part.id]!, settings: compacted },
-      ...part.stores.map((store) => {
-        return {
-          name: changelogTopic(applicationId, store),
-          partitions: plan.tasks[part.id]!,
-          settings: compacted,
-        }
-      }),
-      ...inputsOf(part, topology).flatMap(({ name, isRepartition }) =>
-        isRepartition
-          ? [{ name: repartitionTopic(applicationId, name), partitions: plan.counts.get(name)! }]
-          : [],
-      ),
-    ])
-    const outputs = [...new Set([...outputTopicsOf(topology), lateTopic, deadLetterTopic])]
-    const existing = await log.describeTopics(outputs)
-    const partitions = Math.max(...sourceTopicsOf(topology).map((topic) => plan.counts.get(topic)!))
-    const missing = outputs.filter((topic) => !existing.has(topic)).map((name) => ({ name, partitions }))
-    try {
-      await log.createTopics([...internal, ...missing])
-    } catch (error) {
-      if (!(error instanceof FatalError) || error.code !== 'TOPIC_PARTITIONS_DIFFER') throw error
-      throw new StateMismatchError(
-        `The internal topics of application ${applicationId} were made for other partition counts ` +
-          '(were partitions added to a source topic?):',
-        [error.message],
-      )
-    }
   }
 
   private fingerprint(plan: PartitionPlan): Fingerprint {

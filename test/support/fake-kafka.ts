@@ -49,7 +49,7 @@ export class FakeKafka {
 
   /** One topic `t`, its partitions led by the nodes given; node 1 is at `one:1`, node 2 at `two:2`. */
   withTopic(leaders: readonly number[], topicId = 'a'.repeat(32)): this {
-    const partitions = leaders.map((leader, partition) => ({ code: 0, partition, leader }))
+    const partitions = leaders.map((leader, partition) => ({ code: 0, partition, leader, replicas: 1 }))
     return this.on('Metadata', () =>
       this.metadata([{ code: 0, name: 't', topicId, internal: false, partitions }]),
     )

@@ -1,7 +1,7 @@
 /** The topics of a broker and their partitions. */
 import type { Random } from '../../clock.ts'
 import { FatalError } from '../../errors.ts'
-import type { TopicDescription, TopicPartition, TopicSettings, TopicSpec } from '../log.ts'
+import type { TopicDescription, TopicLimits, TopicPartition, TopicSettings, TopicSpec } from '../log.ts'
 import { BatchIndex } from './batch-index.ts'
 import type { Engine, EngineOp } from './engine.ts'
 import { PartitionLog } from './partition-log.ts'
@@ -15,6 +15,16 @@ const DEFAULT_SETTINGS: Required<TopicSettings> = {
   deleteRetentionMs: 24 * 3_600_000,
   maxMessageBytes: 1_048_588,
   timestampType: 'create',
+}
+
+/** One directory on one machine, and no rules about timestamps. */
+const LIMITS: TopicLimits = {
+  timestampBeforeMaxMs: Infinity,
+  timestampAfterMaxMs: Infinity,
+  compactsAndDeletes: false,
+  replicas: 1,
+  minInsyncReplicas: 1,
+  brokers: 1,
 }
 
 interface Topic {
@@ -111,7 +121,7 @@ export class TopicRegistry {
       const entry = this.topics.get(name)?.entry
       if (entry === undefined) continue
       const { topicId, partitions, settings } = entry
-      described.set(name, { name, topicId, partitions, settings: { ...settings } })
+      described.set(name, { name, topicId, partitions, settings: { ...settings }, limits: LIMITS })
     }
     return described
   }

@@ -7,13 +7,12 @@ import {
   type PartitionOffset,
   type TopicDescription,
   type TopicPartition,
-  type TopicSettings,
   type TopicSpec,
 } from '../log.ts'
 import { askLeaders } from './cluster/at-leaders.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import { patiently } from './retry.ts'
-import { configsOf, SETTING_NAMES, settingsOf } from './topic-configs.ts'
+import { configsOf, limitsOf, SETTING_NAMES, settingsOf } from './topic-configs.ts'
 import type { TopicMetadata } from './wire/cluster-calls.ts'
 import { KafkaCode, kafkaError, leaderMoved } from './wire/error-code.ts'
 import {
@@ -60,12 +59,16 @@ export class KafkaAdmin {
     if (names.length === 0) return new Map()
     const found = (await this.metadata(names)).filter(({ code }) => code === KafkaCode.NONE)
     if (found.length === 0) return new Map()
-    const settings = await this.settings(found.map(({ name }) => name))
+    const configs = await this.configs(found.map(({ name }) => name))
+    const brokers = this.cluster.brokerCount
     return new Map(
       found.flatMap(({ name, topicId, partitions }) => {
-        const described = settings.get(name)
-        if (described === undefined) return []
-        return [[name, { name, topicId, partitions: partitions.length, settings: described }] as const]
+        const told = configs.get(name)
+        if (told === undefined) return []
+        const replicas = Math.min(...partitions.map((partition) => partition.replicas))
+        const limits = limitsOf(told, { replicas, brokers })
+        const settings = settingsOf(told)
+        return [[name, { name, topicId, partitions: partitions.length, settings, limits }] as const]
       }),
     )
   }
@@ -197,15 +200,15 @@ export class KafkaAdmin {
     })
   }
 
-  private async settings(names: readonly string[]): Promise<Map<string, Required<TopicSettings>>> {
+  private async configs(names: readonly string[]): Promise<Map<string, ReadonlyMap<string, string>>> {
     return this.patiently(async () => {
       const answer = await this.cluster.askAny(describeTopicConfigs, { names, settings: SETTING_NAMES })
-      const settings = new Map<string, Required<TopicSettings>>()
+      const found = new Map<string, ReadonlyMap<string, string>>()
       for (const { name, code, message, configs } of answer.topics) {
-        if (code === KafkaCode.NONE) settings.set(name, settingsOf(configs))
+        if (code === KafkaCode.NONE) found.set(name, configs)
         else if (!leaderMoved(code)) throw kafkaError(code, `describing topic ${name}`, message)
       }
-      return settings
+      return found
     })
   }
 

@@ -1,5 +1,5 @@
 /** The settings of the port as Kafka's topic configurations. */
-import type { TopicSettings } from '../log.ts'
+import type { TopicLimits, TopicSettings } from '../log.ts'
 
 /** What a topic has where nothing is said. */
 const DEFAULTS: Required<TopicSettings> = {
@@ -13,13 +13,17 @@ const DEFAULTS: Required<TopicSettings> = {
 /** Longest distance that Kafka knows: any timestamp is taken. */
 const ANY_DISTANCE = '9223372036854775807'
 
-/** The configurations that `settingsOf` reads. */
+/** The configurations that `settingsOf` and `limitsOf` read; brokers leave out those that they do not know. */
 export const SETTING_NAMES: readonly string[] = [
   'cleanup.policy',
   'retention.ms',
   'delete.retention.ms',
   'max.message.bytes',
   'message.timestamp.type',
+  'message.timestamp.before.max.ms',
+  'message.timestamp.after.max.ms',
+  'message.timestamp.difference.max.ms',
+  'min.insync.replicas',
 ]
 
 /**
@@ -58,4 +62,29 @@ export function settingsOf(configs: ReadonlyMap<string, string>): Required<Topic
     maxMessageBytes: number('max.message.bytes', DEFAULTS.maxMessageBytes),
     timestampType: configs.get('message.timestamp.type') === 'LogAppendTime' ? 'append' : 'create',
   }
+}
+
+/** How many copies there are, as metadata tells it. */
+export type Copies = Pick<TopicLimits, 'replicas' | 'brokers'>
+
+/** The limits that Kafka tells. */
+export function limitsOf(configs: ReadonlyMap<string, string>, copies: Copies): TopicLimits {
+  const policy = configs.get('cleanup.policy') ?? ''
+  // Topics whose timestamps are the log's refuse none.
+  const bounded = configs.get('message.timestamp.type') !== 'LogAppendTime'
+  return {
+    timestampBeforeMaxMs: bounded ? boundOf(configs, 'message.timestamp.before.max.ms') : Infinity,
+    timestampAfterMaxMs: bounded ? boundOf(configs, 'message.timestamp.after.max.ms') : Infinity,
+    compactsAndDeletes: policy.includes('compact') && policy.includes('delete'),
+    minInsyncReplicas: Number(configs.get('min.insync.replicas') ?? 1),
+    ...copies,
+  }
+}
+
+/** Kafka before 4.0 has one bound for both directions, which counts where the newer one is not set. */
+function boundOf(configs: ReadonlyMap<string, string>, name: string): number {
+  for (const value of [configs.get(name), configs.get('message.timestamp.difference.max.ms')]) {
+    if (value !== undefined && value !== ANY_DISTANCE) return Number(value)
+  }
+  return Infinity
 }

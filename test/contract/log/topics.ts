@@ -49,6 +49,16 @@ export function describeTopics(current: () => LogHarness): void {
       timestampType: 'create',
     })
     expect(described.get(special)?.settings).toEqual(settings)
+    for (const { limits } of described.values()) {
+      expect(limits).toMatchObject({
+        timestampBeforeMaxMs: Infinity,
+        timestampAfterMaxMs: Infinity,
+        compactsAndDeletes: false,
+      })
+      expect(limits.minInsyncReplicas).toBeGreaterThanOrEqual(1)
+      expect(limits.replicas).toBeGreaterThanOrEqual(1)
+      expect(limits.brokers).toBeGreaterThanOrEqual(limits.replicas)
+    }
   })
 
   it('lists all names, sorted', async () => {

@@ -53,6 +53,11 @@ export class Cluster {
     return this.parts.requestTimeoutMs
   }
 
+  /** How many brokers the cluster was last told to have. */
+  get brokerCount(): number {
+    return this.nodes.size
+  }
+
   /** Finds the brokers. `FatalError` `LOG_UNREACHABLE` when none answers within the time. */
   async open(withinMs: number): Promise<void> {
     try {

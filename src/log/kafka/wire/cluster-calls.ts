@@ -39,6 +39,8 @@ export interface PartitionMetadata {
   readonly partition: number
   /** Node id; -1 for none. */
   readonly leader: number
+  /** How many copies are wanted, whether they are there or not. */
+  readonly replicas: number
 }
 
 /** A topic as metadata tells it. */
@@ -93,9 +95,12 @@ export const metadata: ApiCall<{ readonly topics: readonly string[] | null }, Me
         partitions: reader.array(() => {
           const partition = { code: reader.int16(), partition: reader.int32(), leader: reader.int32() }
           reader.int32()
-          for (let lists = 0; lists < 3; lists += 1) reader.array(() => reader.int32())
+          const nodeIds = (): readonly number[] => reader.array(() => reader.int32())
+          const replicas = nodeIds().length
+          // Those that are up to date, and those that are away.
+          for (let lists = 0; lists < 2; lists += 1) nodeIds()
           reader.tags()
-          return partition
+          return { ...partition, replicas }
         }),
       }
       reader.int32()

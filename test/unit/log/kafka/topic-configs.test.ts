@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { configsOf, settingsOf } from '../../../../src/log/kafka/topic-configs.ts'
+import { configsOf, limitsOf, settingsOf } from '../../../../src/log/kafka/topic-configs.ts'
 
 describe('the settings of a topic', () => {
   it('are all given, whatever the brokers have as their defaults, and any timestamp is allowed', () => {
@@ -28,5 +28,41 @@ describe('the settings of a topic', () => {
     } as const
     expect(settingsOf(new Map(configsOf(settings, true)))).toEqual(settings)
     expect(settingsOf(new Map([['cleanup.policy', 'compact,delete']])).cleanup).toBe('compact')
+  })
+
+  it('has no limits where it was made here', () => {
+    const unlimited = {
+      timestampBeforeMaxMs: Infinity,
+      timestampAfterMaxMs: Infinity,
+      compactsAndDeletes: false,
+      replicas: 3,
+      minInsyncReplicas: 1,
+      brokers: 5,
+    }
+    const copies = { replicas: 3, brokers: 5 }
+    expect(limitsOf(new Map(configsOf({}, true)), copies)).toEqual(unlimited)
+    expect(limitsOf(new Map(configsOf({}, false)), copies)).toEqual(unlimited)
+  })
+
+  it('tells bounds on timestamps by their newer names, or by the one of Kafka 3.5 for both directions', () => {
+    const bounds = (configs: Readonly<Record<string, string>>): readonly number[] => {
+      const limits = limitsOf(new Map(Object.entries(configs)), { replicas: 1, brokers: 1 })
+      return [limits.timestampBeforeMaxMs, limits.timestampAfterMaxMs]
+    }
+    const any = '9223372036854775807'
+    const [before, after] = ['message.timestamp.before.max.ms', 'message.timestamp.after.max.ms']
+    const older = 'message.timestamp.difference.max.ms'
+    expect(bounds({ [before]: any, [after]: '3600000' })).toEqual([Infinity, 3_600_000])
+    expect(bounds({ [older]: '5' })).toEqual([5, 5])
+    expect(bounds({ [before]: '7', [after]: any, [older]: '5' })).toEqual([7, 5])
+    // Where timestamps are the log's, none is refused.
+    expect(bounds({ [before]: '7', 'message.timestamp.type': 'LogAppendTime' })).toEqual([Infinity, Infinity])
+  })
+
+  it('may delete although it is compacted', () => {
+    const deletes = (policy: string): boolean => {
+      return limitsOf(new Map([['cleanup.policy', policy]]), { replicas: 1, brokers: 1 }).compactsAndDeletes
+    }
+    expect(['compact', 'delete', 'compact,delete'].map(deletes)).toEqual([false, false, true])
   })
 })

@@ -68,7 +68,7 @@ describe('a cluster', () => {
     let looks = 0
     kafka.on('Metadata', () => {
       looks += 1
-      const partitions = [{ code: 0, partition: 0, leader: 1 }]
+      const partitions = [{ code: 0, partition: 0, leader: 1, replicas: 1 }]
       const known = { code: 0, name: 't', topicId: 'x', internal: false, partitions }
       return kafka.metadata([looks < 3 ? (unknown('t') as never) : known])
     })
