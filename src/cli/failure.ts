@@ -65,6 +65,10 @@ function asItem(problem: string, index: number): string {
 
 const ADVICE: Readonly<Record<string, string>> = {
   LOG_DISK_FULL: 'Nothing that was committed is lost. Make room, then run the same command again.',
+  AUTHENTICATION_FAILED: 'Check --sasl-mechanism, --sasl-username and --sasl-password.',
+  TLS_FAILED: 'Check --tls-ca: it has to hold the authority that signed the certificate of the brokers.',
+  ACCESS_DENIED:
+    'Grant it with kafka-acls.sh --add --allow-principal; the README lists what each command needs (Permissions).',
   LOG_OWNER_UNREACHABLE: 'End that process, or choose another --data-dir.',
   LOG_DIRECTORY_UNUSABLE: 'Choose another --data-dir.',
   HTTP_ADDRESS_UNUSABLE: 'Choose another --http; port 0 takes any that is free.',

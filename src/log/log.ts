@@ -82,6 +82,9 @@ export interface TopicLimits {
   readonly minInsyncReplicas: number
   /** Brokers of the log: there cannot be more copies. */
   readonly brokers: number
+  /** Whether this client is allowed to read, and to write, its records. */
+  readonly mayRead: boolean
+  readonly mayWrite: boolean
 }
 
 /** Who a consumer-group member is, as a transaction has to prove it (KIP-447). */

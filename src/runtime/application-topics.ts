@@ -6,13 +6,16 @@ import type { PartitionPlan } from '../topology/partition-plan.ts'
 import { outputTopicsOf, sourceTopicsOf, type Topology } from '../topology/topology.ts'
 import type { StreamsConfig } from './config.ts'
 import { changelogTopic, commitLogTopic, repartitionTopic } from './internal-topics.ts'
-import { topicWarnings, type TopicRole } from './topic-warnings.ts'
+import { topicWarnings, type TopicRole, type TopicUse } from './topic-warnings.ts'
 
 interface TopicsSpec {
   readonly log: Log
   readonly topology: Topology
   readonly config: StreamsConfig
 }
+
+/** What is written only is not read. */
+const READ: ReadonlySet<TopicRole> = new Set(['input', 'changelog', 'repartition'])
 
 const COMPACTED = { cleanup: 'compact', retentionMs: -1 } as const
 
@@ -54,9 +57,26 @@ export function describeOutputs(spec: TopicsSpec): Promise<ReadonlyMap<string, T
   return spec.log.describeTopics(outputsOf(spec))
 }
 
-/** What the settings of all topics would do: see `topicWarnings`. */
-export async function warningsAboutTopics(spec: TopicsSpec, plan: PartitionPlan): Promise<readonly string[]> {
-  const { log, topology, config } = spec
+/**
+ * Looks at all topics before anything runs. `FatalError` `ACCESS_DENIED` with all that this client may not do with
+ * them: else the first late record, perhaps hours later, would end it. Answers with what their settings would do: see
+ * `topicWarnings`.
+ */
+export async function checkTopics(spec: TopicsSpec, plan: PartitionPlan): Promise<readonly string[]> {
+  const uses = await usesOf(spec, plan)
+  const denied = uses.flatMap(({ role, description: { name, limits } }) => {
+    const mayNot = [
+      ...(limits.mayRead || !READ.has(role) ? [] : ['read']),
+      ...(limits.mayWrite || role === 'input' ? [] : ['write']),
+    ]
+    return mayNot.length === 0 ? [] : [`${mayNot.join(' and ')} topic ${name}`]
+  })
+  if (denied.length > 0) throw new FatalError('ACCESS_DENIED', `No permission to ${denied.join(', to ')}.`)
+  return topicWarnings(uses, spec.config)
+}
+
+async function usesOf(spec: TopicsSpec, plan: PartitionPlan): Promise<readonly TopicUse[]> {
+  const { log, topology } = spec
   const roles = new Map<string, TopicRole>()
   for (const topic of sourceTopicsOf(topology)) roles.set(topic, 'input')
   for (const { name, settings } of internalTopics(spec, plan)) {
@@ -70,10 +90,9 @@ export async function warningsAboutTopics(spec: TopicsSpec, plan: PartitionPlan)
     }),
   )
   const described = await log.describeTopics([...roles.keys()])
-  const uses = [...described].map(([topic, description]) => {
+  return [...described].map(([topic, description]) => {
     return { role: roles.get(topic)!, description, timestampIsEventTime: withOwnTime.has(topic) }
   })
-  return topicWarnings(uses, config)
 }
 
 function internalTopics({ topology, config }: TopicsSpec, plan: PartitionPlan): readonly TopicSpec[] {

@@ -17,12 +17,7 @@ import { planPartitions, type PartitionPlan } from '../topology/partition-plan.t
 import { sourceTopicsOf, type Topology } from '../topology/topology.ts'
 import { appTransition, type AppState } from './app-state.ts'
 import type { Application, ApplicationOptions } from './application.ts'
-import {
-  createMissingTopics,
-  describeOutputs,
-  sourceCounts,
-  warningsAboutTopics,
-} from './application-topics.ts'
+import { checkTopics, createMissingTopics, describeOutputs, sourceCounts } from './application-topics.ts'
 import {
   doesAll,
   findOpenRun,
@@ -167,7 +162,7 @@ export class StreamsApp {
     )
     await createMissingTopics(topics, plan)
     const outputs = await describeOutputs(topics)
-    await this.warnOnce(() => warningsAboutTopics(topics, plan))
+    this.warnOnce(await checkTopics(topics, plan))
     const runSpec = { log, applicationId: config.applicationId, tasks, sources: this.sourcePartitions(plan) }
     const run = bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded.flush)
     return {
@@ -191,9 +186,8 @@ export class StreamsApp {
   }
 
   /** A start that is tried again says it only once. */
-  private async warnOnce(look: () => Promise<readonly string[]>): Promise<void> {
+  private warnOnce(messages: readonly string[]): void {
     if (this.hasWarned) return
-    const messages = await look()
     this.hasWarned = true
     for (const message of messages) this.bus.emit({ type: 'warning', message })
   }

@@ -51,7 +51,7 @@ export class FakeKafka {
   withTopic(leaders: readonly number[], topicId = 'a'.repeat(32)): this {
     const partitions = leaders.map((leader, partition) => ({ code: 0, partition, leader, replicas: 1 }))
     return this.on('Metadata', () =>
-      this.metadata([{ code: 0, name: 't', topicId, internal: false, partitions }]),
+      this.metadata([{ code: 0, name: 't', topicId, internal: false, partitions, operations: 0 }]),
     )
   }
 

@@ -25,6 +25,8 @@ const LIMITS: TopicLimits = {
   replicas: 1,
   minInsyncReplicas: 1,
   brokers: 1,
+  mayRead: true,
+  mayWrite: true,
 }
 
 interface Topic {

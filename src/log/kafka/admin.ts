@@ -13,7 +13,7 @@ import { askLeaders } from './cluster/at-leaders.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import { patiently } from './retry.ts'
 import { configsOf, limitsOf, SETTING_NAMES, settingsOf } from './topic-configs.ts'
-import type { TopicMetadata } from './wire/cluster-calls.ts'
+import { AclOperation, type TopicMetadata } from './wire/cluster-calls.ts'
 import { KafkaCode, kafkaError, leaderMoved } from './wire/error-code.ts'
 import {
   createTopics,
@@ -57,16 +57,18 @@ export class KafkaAdmin {
 
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {
     if (names.length === 0) return new Map()
-    const found = (await this.metadata(names)).filter(({ code }) => code === KafkaCode.NONE)
+    const found = (await this.metadata(names, true)).filter(({ code }) => code === KafkaCode.NONE)
     if (found.length === 0) return new Map()
     const configs = await this.configs(found.map(({ name }) => name))
     const brokers = this.cluster.brokerCount
     return new Map(
-      found.flatMap(({ name, topicId, partitions }) => {
+      found.flatMap(({ name, topicId, partitions, operations }) => {
         const told = configs.get(name)
         if (told === undefined) return []
         const replicas = Math.min(...partitions.map((partition) => partition.replicas))
-        const limits = limitsOf(told, { replicas, brokers })
+        const mayRead = (operations & AclOperation.READ) !== 0
+        const mayWrite = (operations & AclOperation.WRITE) !== 0
+        const limits = limitsOf(told, { replicas, brokers, mayRead, mayWrite })
         const settings = settingsOf(told)
         return [[name, { name, topicId, partitions: partitions.length, settings, limits }] as const]
       }),
@@ -189,9 +191,9 @@ export class KafkaAdmin {
   }
 
   /** Metadata of topics that exist or do not; anything else fails. */
-  private metadata(names: readonly string[]): Promise<readonly TopicMetadata[]> {
+  private metadata(names: readonly string[], withOperations = false): Promise<readonly TopicMetadata[]> {
     return this.patiently(async () => {
-      const { topics } = await this.cluster.metadata(names)
+      const { topics } = await this.cluster.metadata(names, withOperations)
       for (const { code, name } of topics) {
         const known = code === KafkaCode.NONE || code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION
         if (!known && code !== KafkaCode.INVALID_TOPIC_EXCEPTION) throw kafkaError(code, `topic ${name}`)

@@ -64,11 +64,11 @@ export function settingsOf(configs: ReadonlyMap<string, string>): Required<Topic
   }
 }
 
-/** How many copies there are, as metadata tells it. */
-export type Copies = Pick<TopicLimits, 'replicas' | 'brokers'>
+/** What metadata tells of it. */
+export type KnownLimits = Pick<TopicLimits, 'replicas' | 'brokers' | 'mayRead' | 'mayWrite'>
 
 /** The limits that Kafka tells. */
-export function limitsOf(configs: ReadonlyMap<string, string>, copies: Copies): TopicLimits {
+export function limitsOf(configs: ReadonlyMap<string, string>, known: KnownLimits): TopicLimits {
   const policy = configs.get('cleanup.policy') ?? ''
   // Topics whose timestamps are the log's refuse none.
   const bounded = configs.get('message.timestamp.type') !== 'LogAppendTime'
@@ -77,7 +77,7 @@ export function limitsOf(configs: ReadonlyMap<string, string>, copies: Copies): 
     timestampAfterMaxMs: bounded ? boundOf(configs, 'message.timestamp.after.max.ms') : Infinity,
     compactsAndDeletes: policy.includes('compact') && policy.includes('delete'),
     minInsyncReplicas: Number(configs.get('min.insync.replicas') ?? 1),
-    ...copies,
+    ...known,
   }
 }
 

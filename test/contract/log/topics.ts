@@ -54,6 +54,8 @@ export function describeTopics(current: () => LogHarness): void {
         timestampBeforeMaxMs: Infinity,
         timestampAfterMaxMs: Infinity,
         compactsAndDeletes: false,
+        mayRead: true,
+        mayWrite: true,
       })
       expect(limits.minInsyncReplicas).toBeGreaterThanOrEqual(1)
       expect(limits.replicas).toBeGreaterThanOrEqual(1)

@@ -78,4 +78,24 @@ describe('the topics of an application', () => {
       'Topic out (output) has retention.ms=604800000 (7 days)',
     ])
   })
+
+  it('end the application at once when they may not be read or written, all of them in one error', async () => {
+    const log = newLog()
+    await log.createTopics([{ name: 'in', partitions: 1 }])
+    const forbidden = { in: { mayRead: false, mayWrite: false }, 'app-late': { mayWrite: false } }
+    const guarded = Object.create(log) as Log
+    guarded.describeTopics = async (names) => {
+      const described = await log.describeTopics(names)
+      return new Map(
+        [...described].map(([name, topic]) => {
+          const limits = { ...topic.limits, ...forbidden[name as keyof typeof forbidden] }
+          return [name, { ...topic, limits }]
+        }),
+      )
+    }
+    await expect(warningsOf(guarded)).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+      message: 'No permission to read topic in, to write topic app-late.',
+    })
+  })
 })

@@ -33,6 +33,8 @@ function said(role: TopicRole, { settings, limits, timestampIsEventTime = false 
       replicas: 1,
       minInsyncReplicas: 1,
       brokers: 1,
+      mayRead: true,
+      mayWrite: true,
       ...limits,
     },
   } as const

@@ -65,7 +65,9 @@ export class Cluster {
     } catch (error) {
       if (!(error instanceof RetriableError)) throw error
       const names = this.bootstrap.map(addressText).join(', ')
-      const text = `No Kafka broker could be reached at ${names}. ${error.message}`
+      const text =
+        `No Kafka broker could be reached at ${names} within ${withinMs / 1_000} s. ${error.message} ` +
+        'Check the address, and that a broker runs there.'
       throw new FatalError(error.code, text, { cause: error })
     }
   }
@@ -124,9 +126,9 @@ export class Cluster {
     return this.control.to(address).call(api, request)
   }
 
-  /** Fresh metadata of some topics, or of all (`null`). */
-  async metadata(topics: readonly string[] | null): Promise<MetadataAnswer> {
-    const answer = await this.askAny(metadata, { topics })
+  /** Fresh metadata of some topics, or of all (`null`); with what this client may do where that is asked. */
+  async metadata(topics: readonly string[] | null, withOperations = false): Promise<MetadataAnswer> {
+    const answer = await this.askAny(metadata, { topics, withOperations })
     this.learn(answer)
     return answer
   }

@@ -7,7 +7,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { patiently, type Patience } from '../retry.ts'
 import type { ChannelSet } from '../transport/channel-set.ts'
 import type { Answer, ApiCall } from '../wire/api-call.ts'
-import { KafkaCode } from '../wire/error-code.ts'
+import { isDenied, KafkaCode } from '../wire/error-code.ts'
 import { describeGroup, type MemberFields } from '../wire/group-calls.ts'
 import {
   addOffsetsToTransaction,
@@ -123,7 +123,9 @@ export class TransactionClient {
     await this.patiently(async () => {
       const request = { transactionalId, identity: this.identity, member: fields, offsets }
       const answer = await askCoordinator(group, api, request, codesOf, this.requestTimeoutMs)
-      this.check(firstFailure(answer.partitions), `committing the offsets of group ${groupId}`)
+      const topic = answer.partitions.find(({ code }) => isDenied(code))?.topic
+      const where = topic === undefined ? '' : ` in topic ${topic}`
+      this.check(firstFailure(answer.partitions), `committing the offsets of group ${groupId}${where}`)
     })
   }
 

@@ -50,7 +50,12 @@ export interface TopicMetadata {
   readonly topicId: string
   readonly internal: boolean
   readonly partitions: readonly PartitionMetadata[]
+  /** What this client may do, a bit for each `AclOperation`; negative where it was not asked for. */
+  readonly operations: number
 }
+
+/** Bits of `operations`. */
+export const AclOperation = { READ: 1 << 3, WRITE: 1 << 4 } as const
 
 /** A broker's place. */
 export interface NodeMetadata {
@@ -66,15 +71,23 @@ export interface MetadataAnswer extends Answer {
   readonly topics: readonly TopicMetadata[]
 }
 
-/** Metadata of topics by name; `null` asks for all topics. Never creates any. */
-export const metadata: ApiCall<{ readonly topics: readonly string[] | null }, MetadataAnswer> = {
+/** What is asked. */
+export interface MetadataRequest {
+  /** By name; `null` for all topics. */
+  readonly topics: readonly string[] | null
+  /** Whether `operations` is to be told. */
+  readonly withOperations?: boolean
+}
+
+/** Metadata of topics. Never creates any. */
+export const metadata: ApiCall<MetadataRequest, MetadataAnswer> = {
   key: 3,
   name: 'Metadata',
   version: 12,
-  encode(writer, { topics }) {
+  encode(writer, { topics, withOperations = false }) {
     if (topics === null) writer.uvarint(0)
     else writer.array(topics, (w, name) => w.uuid('0'.repeat(32)).string(name).tags())
-    writer.boolean(false).boolean(false).tags()
+    writer.boolean(false).boolean(withOperations).tags()
   },
   decode(reader) {
     const throttleMs = reader.int32()
@@ -103,9 +116,9 @@ export const metadata: ApiCall<{ readonly topics: readonly string[] | null }, Me
           return { ...partition, replicas }
         }),
       }
-      reader.int32()
+      const operations = reader.int32()
       reader.tags()
-      return topic
+      return { ...topic, operations }
     })
     return { throttleMs, nodes, controllerId, topics }
   },

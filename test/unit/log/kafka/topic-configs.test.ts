@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { configsOf, limitsOf, settingsOf } from '../../../../src/log/kafka/topic-configs.ts'
 
+const KNOWN = { replicas: 3, brokers: 5, mayRead: true, mayWrite: false }
+
 describe('the settings of a topic', () => {
   it('are all given, whatever the brokers have as their defaults, and any timestamp is allowed', () => {
     expect(Object.fromEntries(configsOf({}, true))).toEqual({
@@ -35,18 +37,16 @@ describe('the settings of a topic', () => {
       timestampBeforeMaxMs: Infinity,
       timestampAfterMaxMs: Infinity,
       compactsAndDeletes: false,
-      replicas: 3,
       minInsyncReplicas: 1,
-      brokers: 5,
+      ...KNOWN,
     }
-    const copies = { replicas: 3, brokers: 5 }
-    expect(limitsOf(new Map(configsOf({}, true)), copies)).toEqual(unlimited)
-    expect(limitsOf(new Map(configsOf({}, false)), copies)).toEqual(unlimited)
+    expect(limitsOf(new Map(configsOf({}, true)), KNOWN)).toEqual(unlimited)
+    expect(limitsOf(new Map(configsOf({}, false)), KNOWN)).toEqual(unlimited)
   })
 
   it('tells bounds on timestamps by their newer names, or by the one of Kafka 3.5 for both directions', () => {
     const bounds = (configs: Readonly<Record<string, string>>): readonly number[] => {
-      const limits = limitsOf(new Map(Object.entries(configs)), { replicas: 1, brokers: 1 })
+      const limits = limitsOf(new Map(Object.entries(configs)), KNOWN)
       return [limits.timestampBeforeMaxMs, limits.timestampAfterMaxMs]
     }
     const any = '9223372036854775807'
@@ -61,7 +61,7 @@ describe('the settings of a topic', () => {
 
   it('may delete although it is compacted', () => {
     const deletes = (policy: string): boolean => {
-      return limitsOf(new Map([['cleanup.policy', policy]]), { replicas: 1, brokers: 1 }).compactsAndDeletes
+      return limitsOf(new Map([['cleanup.policy', policy]]), KNOWN).compactsAndDeletes
     }
     expect(['compact', 'delete', 'compact,delete'].map(deletes)).toEqual([false, false, true])
   })

@@ -69,7 +69,7 @@ describe('a cluster', () => {
     kafka.on('Metadata', () => {
       looks += 1
       const partitions = [{ code: 0, partition: 0, leader: 1, replicas: 1 }]
-      const known = { code: 0, name: 't', topicId: 'x', internal: false, partitions }
+      const known = { code: 0, name: 't', topicId: 'x', internal: false, partitions, operations: 0 }
       return kafka.metadata([looks < 3 ? (unknown('t') as never) : known])
     })
     expect((await kafka.run(kafka.cluster().locate(['t']))).get('t')).toEqual({ topicId: 'x', leaders: [1] })
