@@ -10,6 +10,12 @@ import {
   type MemberInfo,
 } from './assignment.ts'
 
+/**
+ * A rebalance waits until each member has heard of it from a heartbeat: with a third of the session, as Kafka's clients
+ * have it, a takeover takes up to a third longer than the session. A heartbeat is a request of some 100 bytes.
+ */
+const HEARTBEAT_MS_MAX = 1_000
+
 export interface WorkerListener {
   /** Names of the tasks it works now. */
   working(): readonly string[]
@@ -32,6 +38,7 @@ export async function joinWorkerGroup(
     topics: sourceTopicsOf(topology),
     sessionTimeoutMs: config.sessionTimeoutMs,
     rebalanceTimeoutMs: config.rebalanceTimeoutMs,
+    heartbeatIntervalMs: Math.min(HEARTBEAT_MS_MAX, config.sessionTimeoutMs / 3),
     metadata() {
       const working = listener.working()
       for (const task of working) stored.add(task)

@@ -91,7 +91,9 @@ export class KafkaGroupProtocol implements GroupProtocol {
   async leave(member: MemberReference): Promise<void> {
     const memberId = member.memberId === '' ? this.givenId : member.memberId
     if (memberId === '') return
-    const answer = await this.ask(this.beating, member.groupId, leaveGroup, { ...member, memberId })
+    // Who does not get through soon is expelled when the session ends.
+    const withinMs = this.sessionTimeoutMs / HEARTBEATS_A_SESSION
+    const answer = await this.ask(this.beating, member.groupId, leaveGroup, { ...member, memberId }, withinMs)
     if (answer.code !== KafkaCode.UNKNOWN_MEMBER_ID) this.check(answer, `leaving group ${member.groupId}`)
   }
 

@@ -1,4 +1,5 @@
 /** The log port over a Kafka cluster. */
+import { sleep } from '../../clock.ts'
 import { FatalError } from '../../errors.ts'
 import type {
   GroupDescription,
@@ -27,10 +28,14 @@ import { TransactionClient } from './producer/transaction-client.ts'
 import { UnsafeProducer } from './producer/unsafe-producer.ts'
 import { firstOffsetAtTime } from './reader/first-offset-at-time.ts'
 import { KafkaReader } from './reader/kafka-reader.ts'
+import type { ChannelSet } from './transport/channel-set.ts'
 
 const TRANSACTION_TIMEOUT_MS = 10_000
 /** How long a start waits for a former holder's transaction to be completed. */
 const INIT_PATIENCE_MS = 30_000
+
+/** How long closing waits for what is said at last: leaving groups, aborts, commits that are on their way. */
+const LAST_WORDS_MS = 1_000
 
 /** What a log is made of. */
 export interface KafkaLogParts {
@@ -54,6 +59,8 @@ export class KafkaLog implements Log {
   private readonly groups: KafkaGroups
   private readonly readers = new Set<KafkaReader>()
   private readonly producers = new Set<LogProducer>()
+  /** Of producers, also of those that are being made. */
+  private readonly channels = new Set<ChannelSet>()
   private readonly members = new Set<Member>()
   private closing: Promise<void> | null = null
 
@@ -137,7 +144,11 @@ export class KafkaLog implements Log {
     const { cluster, compression, transactionVersion } = this.parts
     const { transactionalId, transactionTimeoutMs: timeoutMs = TRANSACTION_TIMEOUT_MS } = options
     const channels = cluster.newChannels()
-    const onClosed = (closed: LogProducer): boolean => this.producers.delete(closed)
+    this.channels.add(channels)
+    const onClosed = (closed: LogProducer): void => {
+      this.producers.delete(closed)
+      this.channels.delete(channels)
+    }
     const writer = new BatchWriter({ cluster, channels, patienceMs: timeoutMs, transactionalId })
     const shared = { transactionalId, writer, channels, compression, onClosed }
     let producer: LogProducer
@@ -149,6 +160,7 @@ export class KafkaLog implements Log {
       const client = new TransactionClient(shape)
       await client.init(INIT_PATIENCE_MS).catch((error: unknown) => {
         channels.close()
+        this.channels.delete(channels)
         throw error
       })
       producer = new KafkaProducer({ ...shared, client })
@@ -184,16 +196,20 @@ export class KafkaLog implements Log {
   }
 
   private async closeAll(): Promise<void> {
-    await Promise.all(
-      [...this.members].map(async ({ membership, protocol }) => {
-        await membership.close()
-        protocol.close()
-      }),
-    )
-    await Promise.all([...this.producers].map((producer) => producer.close()))
-    await Promise.all([...this.readers].map((reader) => reader.close()))
+    const inOrder = Promise.all([
+      ...[...this.members].map(({ membership }) => membership.close()),
+      ...[...this.producers].map((producer) => producer.close()),
+      ...[...this.readers].map((reader) => reader.close()),
+    ])
+    const inTime = new AbortController()
+    await Promise.race([inOrder, sleep(this.parts.cluster.clock, LAST_WORDS_MS, inTime.signal)])
+    inTime.abort()
+    // Whatever is still tried ends with its connections; brokers end sessions and transactions by their time-outs.
+    for (const { protocol } of this.members) protocol.close()
+    for (const channels of this.channels) channels.close()
     this.groups.close()
     this.parts.cluster.close()
+    await inOrder
   }
 
   private checkOpen(): void {

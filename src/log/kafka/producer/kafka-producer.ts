@@ -116,10 +116,10 @@ export class KafkaProducer implements LogProducer {
       if (this.state === 'closed') return
       const open = this.told && (this.state === 'open' || this.state === 'broken')
       this.go('closed')
-      this.parts.onClosed(this)
       // Once: where it does not get through, the transaction's time-out does the same.
       if (open) await this.parts.client.abortOnce(LAST_WORD_MS).catch(() => undefined)
       this.parts.channels.close()
+      this.parts.onClosed(this)
     })
   }
 

@@ -68,11 +68,13 @@ interface PrivateConnection {
   readonly requestQueue: PrivateRequestQueue
   isConnected(): boolean
   isAuthenticated(): boolean
-  send(request: {
-    readonly request: object
-    readonly response: { decode(answer: Buffer): unknown; parse(decoded: unknown): unknown }
-    readonly logResponseError: boolean
-  }): Promise<unknown>
+  send(request: PrivateRequest): Promise<unknown>
+}
+
+interface PrivateRequest {
+  readonly request: object
+  readonly response: { decode(answer: Buffer): unknown; parse(decoded: unknown): unknown }
+  readonly logResponseError: boolean
 }
 
 interface PrivateRequestQueue {
@@ -148,7 +150,9 @@ class KafkaJsConnection implements RawConnection {
   readonly versions: Readonly<Record<number, VersionRange>>
   private readonly connection: PrivateConnection
   private readonly authenticates: boolean
-  private destroyed = false
+  /** Why it cannot be used any more. */
+  private destroyed: Error | null = null
+  private readonly unanswered = new Set<(reason: Error) => void>()
 
   constructor(
     connection: PrivateConnection,
@@ -164,15 +168,16 @@ class KafkaJsConnection implements RawConnection {
 
   get usable(): boolean {
     const { connection, authenticates, destroyed } = this
-    return !destroyed && connection.isConnected() && (!authenticates || connection.isAuthenticated())
+    return destroyed === null && connection.isConnected() && (!authenticates || connection.isAuthenticated())
   }
 
   async send<T extends { readonly throttleMs: number }>(
     { apiKey, apiVersion, apiName, body }: RawRequest,
     decode: (answer: Buffer) => T,
   ): Promise<T> {
+    if (this.destroyed !== null) throw this.destroyed
     const decoded: T[] = []
-    await this.connection.send({
+    await this.unlessDestroyed({
       // KafkaJS looks for a Buffer named `buf` and sends the one named `buffer`.
       request: { apiKey, apiVersion, apiName, encode: () => ({ buf: body, buffer: body }) },
       response: {
@@ -191,9 +196,19 @@ class KafkaJsConnection implements RawConnection {
   }
 
   destroy(reason: Error): void {
-    if (this.destroyed) return
-    this.destroyed = true
+    if (this.destroyed !== null) return
+    this.destroyed = reason
     drop(this.connection, reason)
+    for (const reject of this.unanswered) reject(reason)
+  }
+
+  /** KafkaJS never answers a request that it has taken, and not yet queued, when the connection is dropped. */
+  private unlessDestroyed(request: PrivateRequest): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.unanswered.add(reject)
+      const answered = (): boolean => this.unanswered.delete(reject)
+      this.connection.send(request).then(resolve, reject).finally(answered)
+    })
   }
 }
 
@@ -202,6 +217,8 @@ function drop(connection: PrivateConnection, reason: Error): void {
   connection.requestQueue.destroy()
   const { socket } = connection
   if (socket === undefined) return
+  // While it connects a timer of KafkaJS's keeps the process alive, unless it is told of an error.
+  if (!connection.isConnected()) socket.emit('error', reason)
   // What a dead socket still tells is of no interest, but an `error` without a listener would end the process.
   socket.removeAllListeners()
   socket.on('error', () => undefined)
