@@ -22,9 +22,9 @@ import { millrace, startMillrace } from '../support/millrace.ts'
 import { compare } from '../support/sensor-oracle.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const READINGS = 50_000
+/** Each second; as many as it takes until the last of the kills is over. */
 const RATE = 1_000
-const SESSION_MS = 4_000
+const SESSION_MS = 10_000
 /** What a takeover may take beyond the session of the dead. */
 const TAKEOVER_MS = 2_000
 const KILLS = 3
@@ -52,7 +52,7 @@ async function takeoverMs(victim: Instance): Promise<number> {
 }
 
 function startGenerator(broker: KafkaBroker) {
-  const size = ['--sensors', '50', '--count', String(READINGS), '--rate', `${RATE}/s`]
+  const size = ['--sensors', '50', '--rate', `${RATE}/s`]
   return startMillrace(['generate', ...onKafka(broker), ...size, '--late', '5%'], { cwd: folder.path })
 }
 
@@ -77,7 +77,7 @@ describe.skipIf(own === null)(
 
       const generator = startGenerator(broker)
       first!.start()
-      await worked(READINGS / 10)
+      await worked(5 * RATE)
       expect(first!.tasks).toHaveLength(4)
       for (const instance of more) instance.start()
       const takeoversMs: number[] = []
@@ -89,26 +89,24 @@ describe.skipIf(own === null)(
         takeoversMs.push(await takeoverMs(victim))
         if (kill < KILLS - 1) victim.start()
       }
-      expect(await progressOf(log)).toBeLessThan(READINGS)
       console.log(
         `from SIGKILL to the first commit for the dead: ${takeoversMs.map(Math.round).join(', ')} ms`,
       )
       expect(Math.max(...takeoversMs)).toBeLessThanOrEqual(SESSION_MS + TAKEOVER_MS)
 
-      expect((await generator.ended).code).toBe(0)
-      await worked(READINGS)
+      expect((await generator.stop()).code).toBe(0)
       for (const instance of instances) expect([0, undefined]).toContain(await instance.end('SIGTERM'))
       const flags = [...onKafka(broker), ...FLAGS, '--until-end', '--flush']
       const last = await millrace(['run', ...flags], { cwd: path.join(folder.path, 'a') })
       expect([last.code, last.stderr]).toEqual([0, ''])
       const { expected, readings } = await expectedBy(broker)
-      expect(readings).toBe(READINGS)
+      expect(readings).toBeGreaterThan((5 + KILLS) * RATE)
       expect(compare(expected, await publishedOn(broker))).toEqual({
         twice: [],
         missing: [],
         unexpected: [],
         disordered: [],
       })
-    }, 200_000)
+    }, 260_000)
   },
 )

@@ -66,6 +66,10 @@ export class RunningMillrace {
     })
   }
 
+  get pid(): number {
+    return this.child.pid ?? -1
+  }
+
   signal(name: NodeJS.Signals): void {
     this.child.kill(name)
   }

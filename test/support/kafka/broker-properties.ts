@@ -1,5 +1,7 @@
 /** What a broker for tests can do beyond the plain one, and its server.properties. */
 
+import { kafkaIsAtLeast } from './maven.ts'
+
 /** A user of the SASL listener, for SCRAM-SHA-256, SCRAM-SHA-512 and PLAIN alike. */
 export interface BrokerUser {
   readonly name: string
@@ -68,7 +70,9 @@ function nodeProperties(place: BrokerPlace): Record<string, string> {
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL',
     'inter.broker.listener.name': 'PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
-    'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
+    ...(kafkaIsAtLeast(3, 9)
+      ? { 'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}` }
+      : { 'controller.quorum.voters': `1@127.0.0.1:${controllerPort}` }),
     'log.dirs': `${folder}/data`,
   }
 }

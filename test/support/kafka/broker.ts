@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { serverProperties, type BrokerOptions, type BrokerPlace } from './broker-properties.ts'
 import { freePorts, JavaProcess } from './java-process.ts'
-import { javaTool, kafkaClassPath, run } from './maven.ts'
+import { javaTool, kafkaClassPath, kafkaIsAtLeast, run } from './maven.ts'
 
 const STORE_PASSWORD = 'millrace'
 const QUIET = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'
@@ -83,7 +83,9 @@ export class KafkaBroker {
         `${mechanism}=[name=${name},password=${password}]`,
       ]),
     )
-    const args = ['format', '--standalone', '--ignore-formatted', '-t', id, '-c', properties, ...users]
+    // Before Kafka 3.9 the controllers are those of the settings, and nothing else can be said.
+    const standalone = kafkaIsAtLeast(3, 9) ? ['--standalone'] : []
+    const args = ['format', ...standalone, '--ignore-formatted', '-t', id, '-c', properties, ...users]
     await this.tool('kafka.tools.StorageTool', args)
   }
 

@@ -43,17 +43,19 @@ export class Instance {
   private ending = false
   private failure: string | undefined
   private readonly command: readonly string[]
+  private readonly env: Readonly<Record<string, string>>
 
-  constructor(folder: string, command: readonly string[]) {
+  constructor(folder: string, command: readonly string[], env: Readonly<Record<string, string>> = {}) {
     this.folder = folder
     this.command = command
+    this.env = env
     mkdirSync(folder, { recursive: true })
   }
 
   /** Starts a life: the program, and what to tell it. */
   start(): void {
     const [file = '', ...args] = this.command
-    const started = startProgram(file, args, { cwd: this.folder })
+    const started = startProgram(file, args, { cwd: this.folder, env: this.env })
     this.process = started
     this.ending = false
     void started.ended.then(({ code, stderr }) => {
@@ -66,6 +68,11 @@ export class Instance {
   /** What it said when it ended although nobody had ended it. */
   get endedByItself(): string | undefined {
     return this.failure
+  }
+
+  /** Of the life that is under way; -1 between two. */
+  get pid(): number {
+    return this.process?.pid ?? -1
   }
 
   signal(name: 'SIGSTOP' | 'SIGCONT'): void {
@@ -174,9 +181,12 @@ export async function eventually(
 }
 
 /** What the oracle says must be published, from the topic of readings as Java's consumer sees it. */
-export async function expectedBy(broker: KafkaBroker): Promise<{ expected: Published; readings: number }> {
+export async function expectedBy(
+  broker: KafkaBroker,
+  settings = SETTINGS,
+): Promise<{ expected: Published; readings: number }> {
   const input = await readWithJava(broker, 'readings', PARTITIONS)
-  return { expected: oracle(input, SETTINGS), readings: input.flat().length }
+  return { expected: oracle(input, settings), readings: input.flat().length }
 }
 
 /** What is published, as Java's consumer sees it. */
@@ -200,6 +210,11 @@ export async function publishedOn(broker: KafkaBroker): Promise<Published> {
 }
 
 /** An instance below `folder`. */
-export function instanceIn(folder: string, name: string, command: readonly string[]): Instance {
-  return new Instance(path.join(folder, name), command)
+export function instanceIn(
+  folder: string,
+  name: string,
+  command: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Instance {
+  return new Instance(path.join(folder, name), command, env)
 }

@@ -16,8 +16,8 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 
-/** The Kafka that is started where no address is given. */
-export const KAFKA_VERSION = '4.1.1'
+/** The Kafka that is started where no address is given; `KAFKA_VERSION=3.5.2 npx vitest run …` takes another. */
+export const KAFKA_VERSION = process.env['KAFKA_VERSION'] ?? '4.1.1'
 const REGISTRY_VERSION = '2.6.13.Final'
 const PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1'
 const OLDEST_JAVA = 17
@@ -39,6 +39,12 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 function dependency(group: string, artifact: string, version: string): string {
   const [open, close] = ['<dependency>', '</dependency>']
   return `${open}<groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>${close}`
+}
+
+/** Whether the Kafka that is started is at least this one. */
+export function kafkaIsAtLeast(major: number, minor: number): boolean {
+  const [ownMajor = 0, ownMinor = 0] = KAFKA_VERSION.split('.').map(Number)
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor)
 }
 
 /** Why no JVM can be started here, or null where it can: Java 17 or later, and Maven or what it found before. */
