@@ -1,6 +1,6 @@
 /** Pins what the transport relies upon in KafkaJS's private parts, and how it behaves on a connection. */
 import { createRequire } from 'node:module'
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer, Socket, type AddressInfo, type Server } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   createTransport,
@@ -158,6 +158,31 @@ describe('the transport', () => {
     connection.destroy(new Error('enough'))
     await expect(asked).rejects.toThrow('enough')
     expect(connection.usable).toBe(false)
+  })
+
+  it('fails what was asked in the same turn in which it is destroyed, and everything later', async () => {
+    const { connection } = await connect()
+    const asked = ask(connection)
+    connection.destroy(new Error('enough'))
+    await expect(asked).rejects.toThrow('enough')
+    await expect(ask(connection)).rejects.toThrow('enough')
+  })
+
+  it('settles, so that no timer is left, when it is given up while it connects', async () => {
+    const silent = new Socket()
+    const transport = createTransport({
+      clientId: 'test',
+      ssl: false,
+      sasl: null,
+      connectTimeoutMs: 60_000,
+      openSocket: () => silent,
+    })
+    const giveUp = new AbortController()
+    const opening = transport.open('127.0.0.1', 1, giveUp.signal)
+    await new Promise((resolve) => setImmediate(resolve))
+    giveUp.abort()
+    await expect(opening).rejects.toThrow('given up')
+    expect(silent.destroyed).toBe(true)
   })
 
   it('sets no timer that looks after an empty queue', async () => {
