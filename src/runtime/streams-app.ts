@@ -193,7 +193,8 @@ export class StreamsApp {
   }
 
   private async sourceEnds(): Promise<readonly PartitionOffset[]> {
-    const partitions = [...(await this.sourceCounts())].flatMap(([topic, count]) =>
+    const counts = await sourceCounts({ log: this.log, topology: this.spec.topology, config: this.config })
+    const partitions = [...counts].flatMap(([topic, count]) =>
       Array.from({ length: count }, (_, partition) => ({ topic, partition })),
     )
     const ends = await this.log.offsets('end', partitions)
