@@ -95,7 +95,7 @@ async function leaveRunOpen(rig: Rig): Promise<BoundedRun> {
   await rig.drive(rig.app(false).run())
   await rig.write(0, 11)
   const spec = { log: rig.log, applicationId: 'a', tasks: TASKS, sources: SOURCES }
-  return rig.drive(openRun(spec, false))
+  return rig.drive(openRun(spec, { flush: false }))
 }
 
 describe('a bounded run that finds one open', () => {
