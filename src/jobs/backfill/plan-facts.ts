@@ -68,7 +68,7 @@ export async function gatherFacts(spec: PlanSpec, config: StreamsConfig): Promis
     appendTime: settings.some(({ timestampType }) => timestampType === 'append'),
     warnings: deleting.map(
       ({ name, retentionMs }) =>
-        `${name} deletes records ${retentionMs} ms after their timestamps: what is planned may be gone before it is run`,
+        `${name} deletes records ${retentionMs} ms after their timestamps: what is planned may be gone by the run`,
     ),
   }
 }

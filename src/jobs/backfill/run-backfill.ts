@@ -1,6 +1,6 @@
 /**
- * Runs what was planned: an application of its own, with its own group, state and topics, over the planned offsets, into
- * staging topics. Whatever kills it, the same call takes it up exactly where it was.
+ * Runs what was planned: an application of its own, with its own group, state and topics, over the planned offsets,
+ * into staging topics. Whatever kills it, the same call takes it up exactly where it was.
  */
 import { sleep, type Clock, type Random } from '../../clock.ts'
 import { FatalError, StateMismatchError } from '../../errors.ts'

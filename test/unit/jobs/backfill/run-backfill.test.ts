@@ -1,4 +1,4 @@
-/** Random histories of a live application, and backfills of random parts of them: what is staged is what was published. */
+/** Random histories of a live application, and backfills of parts of them: what is staged is what was published. */
 import { describe, expect, it } from 'vitest'
 import { partitionForKey } from '../../../../src/log/partitioner.ts'
 import { SeededRandom } from '../../../../src/testing/seeded-random.ts'
