@@ -8,9 +8,10 @@ export const backfillPromoteCommand: Command = {
   name: 'backfill promote',
   summary: 'publishes the differences that backfill reconcile found',
   description:
-    'Writes into the published topic what differs, and nothing else, after showing how much and asking: staged results ' +
-    'with their timestamps, tombstones for what should not be there; headers name the backfill, its plan and the round. ' +
-    'Exactly once: in one transaction where it fits, else it says in how many; after a kill the same command goes on. ' +
+    'Writes into the published topic what differs, and nothing else, after showing how much and asking: staged ' +
+    'results with their timestamps, tombstones for what should not be there; headers name the backfill, its plan ' +
+    'and the round. Exactly once: in one transaction where it fits, else it says in how many; after a kill the same ' +
+    'command goes on. ' +
     'Refuses, before it writes anything, when one of the keys was written by others since the comparison.',
   argument: { name: 'id', help: 'of the backfill', variadic: false },
   settings: ['maxChanged', 'canary', 'allowViolations', 'dryRun', 'yes', 'as'],

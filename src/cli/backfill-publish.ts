@@ -92,7 +92,8 @@ function tellPlan({ terminal }: CommandContext, plan: RoundPlan, target: number,
   const begun = left === differences ? '' : `, of which ${formatCount(differences - left)} are done`
   const part = target === left ? '' : `; ${formatCount(target)} now`
   terminal.say(
-    `Backfill ${record.id}, round ${round}: ${counted(differences, 'key')} of ${topics.join(', ')} ${toDo}${begun}${part}.`,
+    `Backfill ${record.id}, round ${round}: ${counted(differences, 'key')} of ${topics.join(', ')} ` +
+      `${toDo}${begun}${part}.`,
   )
 }
 
@@ -109,10 +110,13 @@ function tellOutcome(
     terminal.say(`${counted(left, 'key')} left: millrace backfill ${command.verb} ${record.id}`)
     return
   }
-  const restore = command.verb === 'promote' ? 'backfill rollback' : 'backfill promote'
+  const undo =
+    command.verb === 'promote'
+      ? 'To take it back: millrace backfill rollback'
+      : 'To promote it again: millrace backfill promote'
   terminal.say(
     `Backfill ${record.id} is ${record.state} (round ${round.number}, ${counted(round.tombstones, 'tombstone')}). ` +
-      `To take it back: millrace ${restore} ${record.id}`,
+      `${undo} ${record.id}`,
   )
 }
 

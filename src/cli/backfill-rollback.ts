@@ -8,10 +8,10 @@ export const backfillRollbackCommand: Command = {
   name: 'backfill rollback',
   summary: 'restores what was published before a promotion',
   description:
-    'Writes back what the promotion replaced, with value, headers and timestamp as they were, and tombstones for what ' +
-    'was not there; after showing how much and asking. Exactly once, and after a kill the same command goes on. ' +
-    'Refuses, before it writes anything, when one of the keys was written by others since. Afterwards the backfill can ' +
-    'be compared or promoted again.',
+    'Writes back what the promotion replaced, with value, headers and timestamp as they were, and tombstones for ' +
+    'what was not there; after showing how much and asking. Exactly once, and after a kill the same command goes on. ' +
+    'Refuses, before it writes anything, when one of the keys was written by others since. Afterwards the backfill ' +
+    'can be compared or promoted again.',
   argument: { name: 'id', help: 'of the backfill', variadic: false },
   settings: ['dryRun', 'yes', 'as'],
   examples: ['millrace backfill rollback fix-mean'],

@@ -114,7 +114,8 @@ function truthLines({ truth }: ReconcileReport): readonly string[] {
   const { match, within, wrong, absent, unexpected, examples } = truth.findings
   const told = `${formatCount(match)} match, ${formatCount(within)} within tolerance, ${formatCount(wrong)} wrong, `
   return [
-    `Against ${printable(truth.file)}: ${told}${formatCount(absent)} not staged, ${formatCount(unexpected)} unexpected.`,
+    `Against ${printable(truth.file)}: ${told}${formatCount(absent)} not staged, ` +
+      `${formatCount(unexpected)} unexpected.`,
     ...examples.slice(0, CHANGES_SHOWN).map(({ key, kind, fields }) => {
       const values = fields.map(({ name, published, staged }) => {
         return `${name} should be ${showValue(published)} and is ${showValue(staged)}`

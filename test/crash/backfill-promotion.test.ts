@@ -113,7 +113,7 @@ async function runKilled(): Promise<void> {
   expect([planned.code, planned.stderr]).toEqual([0, ''])
   const refused = await millrace(['backfill', 'reconcile', ID], here)
   expect(refused.stderr).toContain('[BACKFILL_NOT_RUN]')
-  const started = startMillrace(['backfill', 'run', ID, '--rate', '4000/s'], here)
+  const started = startMillrace(['backfill', 'run', ID, '--rate', '600/s'], here)
   for (;;) {
     const status = await millrace(['backfill', 'status', ID, '--json'], here)
     const { run } = JSON.parse(status.stdout) as { run: { consumed: number } | null }

@@ -7,8 +7,8 @@ import { reconcileBackfill } from '../../src/jobs/reconciliation/reconcile-backf
 import { openKafkaLog } from '../../src/log/kafka/index.ts'
 import type { Log } from '../../src/log/log.ts'
 import { RecordBatchBuilder } from '../../src/log/record-batch-builder.ts'
+import { readRange } from '../../src/runtime/commit-log.ts'
 import { kafkaForTests } from '../support/kafka/kafka-for-tests.ts'
-import { readTopic } from '../support/read-topic.ts'
 import { ranBackfill, testFormat, writeResults, type Written } from '../support/result-topics.ts'
 
 const kafka = await kafkaForTests()
@@ -109,8 +109,16 @@ async function liveWriter(log: Log, topic: string): Promise<{ stop(): Promise<vo
 
 async function newestIn(log: Log, topic: string): Promise<Map<string, unknown>> {
   const found = new Map<string, unknown>()
-  for (const { key, value, timestampMs, headers } of (await readTopic(log, topic)).flat()) {
-    if (key !== 'live') found.set(key!, value === null ? null : { value, timestampMs, headers })
+  for (const partition of [0, 1]) {
+    // What was committed a moment ago need not be visible yet: the position has to reach the high watermark.
+    const [end] = await log.offsets('end', [{ topic, partition }])
+    await readRange(log, { topic, partition }, 0n, end!, (cursor) => {
+      const key = cursor.key()!.toString()
+      const headers = cursor.headers().map(({ key: name, value }) => [name, value?.toString()])
+      const { timestampMs } = cursor
+      const value = cursor.value()?.toString()
+      if (key !== 'live') found.set(key, value === undefined ? null : { value, timestampMs, headers })
+    })
   }
   return found
 }

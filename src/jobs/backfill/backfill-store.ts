@@ -41,7 +41,8 @@ async function readRecords({ log, applicationId }: BackfillPlace): Promise<Map<s
   const records = new Map<string, BackfillRecord>()
   if (!(await log.describeTopics([partition.topic])).has(partition.topic)) return records
   const [start] = await log.offsets('start', [partition])
-  const [end] = await log.offsets('stable', [partition])
+  // The high watermark: what was committed a moment ago need not be visible yet, and is waited for.
+  const [end] = await log.offsets('end', [partition])
   await readRange(log, partition, start!, end!, (cursor) => {
     const id = cursor.key()?.toString('utf8') ?? ''
     const value = cursor.value()

@@ -19,7 +19,7 @@ export interface NewestSince {
   readonly publisherId: string | undefined
 }
 
-/** `write`: as it should be before. `done`: it is already as it should be afterwards. `changed`: somebody else wrote. */
+/** `write`: as it should be before. `done`: already as it should be afterwards. `changed`: somebody else wrote. */
 export type Judgement = 'write' | 'done' | 'changed'
 
 /** Judges one key; `newest` is `undefined` where nothing was written under it since the comparison. */

@@ -267,7 +267,8 @@ class Publication {
     const advice = promoting ? ' Reconcile again.' : ''
     return new FatalError(
       'KEYS_CHANGED',
-      `${changed.length} of the keys were written by others ${since}: ${told.join(', ')}${more}. ${consequence}${advice}`,
+      `${changed.length} of the keys were written by others ${since}: ${told.join(', ')}${more}. ` +
+        `${consequence}${advice}`,
     )
   }
 
