@@ -72,7 +72,8 @@ export class JavaProcess {
   }
 }
 
-function startLifeline(pid: number): ChildProcess {
+/** Kills `pid` when this process is gone. */
+export function startLifeline(pid: number): ChildProcess {
   const child = spawn('sh', ['-c', `cat >/dev/null; kill -9 ${pid} 2>/dev/null`], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,

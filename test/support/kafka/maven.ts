@@ -123,12 +123,13 @@ function kafkaFolder(): string {
   return path.join(cacheFolder(), `kafka-${KAFKA_VERSION}`)
 }
 
-function cacheFolder(): string {
+/** Where what Maven found and built is kept, out of the way of sources and build. */
+export function cacheFolder(): string {
   return path.join(packageFolder(), 'node_modules', '.cache', 'millrace')
 }
 
-/** This file runs from the sources and from the build; both lie below the folder of package.json. */
-function packageFolder(): string {
+/** The folder of package.json. This file runs from the sources and from the build; both lie below it. */
+export function packageFolder(): string {
   let folder = import.meta.dirname
   while (!existsSync(path.join(folder, 'package.json'))) {
     const parent = path.dirname(folder)
@@ -139,7 +140,7 @@ function packageFolder(): string {
 }
 
 /** Makes a folder that is either complete or absent, whoever else makes it at the same time. */
-async function making(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
+export async function making(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
   mkdirSync(path.dirname(target), { recursive: true })
   const folder = mkdtempSync(`${target}-`)
   try {
