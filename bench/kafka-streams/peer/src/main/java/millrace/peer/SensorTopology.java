@@ -30,6 +30,12 @@ import org.apache.kafka.streams.state.WindowStore;
 
 /** readings → without duplicates → by sensor → windows → statistics → aggregates; final results only. */
 final class SensorTopology {
+  /**
+   * How long windows are kept. By default it would be window and grace, which would cost the peer seconds: the first
+   * fetch of closed windows goes through the cache from 1970 on, in segments of half the retention.
+   */
+  private static final Duration RETENTION = Duration.ofDays(1);
+
   private final Properties settings;
   private final Duration window;
   private final Duration grace;
@@ -75,7 +81,7 @@ final class SensorTopology {
         Materialized.<String, Statistics, WindowStore<Bytes, byte[]>>as("statistics")
             .withKeySerde(Serdes.String())
             .withValueSerde(Statistics.serde())
-            .withRetention(window.plus(grace))
+            .withRetention(RETENTION)
             .withCachingEnabled());
   }
 
