@@ -59,14 +59,26 @@ function slowed(): SensorSerdes {
   }
 }
 
-it('a reading costs the aggregator a few times what it costs a plain loop', async () => {
-  expect(await bestRatio(BOUND, false)).toBeLessThan(BOUND)
-}, LIMIT_MS)
+it(
+  'a reading costs the aggregator a few times what it costs a plain loop',
+  async () => {
+    expect(await bestRatio(BOUND, false)).toBeLessThan(BOUND)
+  },
+  LIMIT_MS,
+)
 
-it('a reading costs the aggregator with duplicate detection not many times more', async () => {
-  expect(await bestRatio(BOUND_DEDUPLICATING, true)).toBeLessThan(BOUND_DEDUPLICATING)
-}, LIMIT_MS)
+it(
+  'a reading costs the aggregator with duplicate detection not many times more',
+  async () => {
+    expect(await bestRatio(BOUND_DEDUPLICATING, true)).toBeLessThan(BOUND_DEDUPLICATING)
+  },
+  LIMIT_MS,
+)
 
-it('an aggregator of half the speed is found out', async () => {
-  expect(await bestRatio(BOUND, false, slowed())).toBeGreaterThan(BOUND)
-}, LIMIT_MS)
+it(
+  'an aggregator of half the speed is found out',
+  async () => {
+    expect(await bestRatio(BOUND, false, slowed())).toBeGreaterThan(BOUND)
+  },
+  LIMIT_MS,
+)
