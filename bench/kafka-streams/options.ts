@@ -12,11 +12,17 @@ export interface Options {
   readonly parallel: readonly number[]
   readonly deduplicate: readonly boolean[]
   readonly emits: readonly PeerEmit[]
-  readonly heapMiB: number
+  /** Heap of the peer; `search`: the smallest that costs it under 5 %. */
+  readonly heapMiB: number | 'search'
   readonly jvm: readonly string[]
   readonly peerSettings: Readonly<Record<string, string>>
   readonly node: string
   readonly nodeFlags: readonly string[]
+  readonly latency: boolean
+  readonly kill: boolean
+  /** Readings a second of the paced runs; `undefined`: half of what the peer works. */
+  readonly pacedRate: number | undefined
+  readonly pacedSeconds: number
   readonly write: boolean
   readonly json: string | undefined
 }
@@ -33,11 +39,15 @@ npm run bench:kafka-streams -- [options]
   --parallel N,...       processes of millrace, threads of Kafka Streams                    1,2
   --deduplicate WHEN     off, on or both                                                   both
   --peer-emit WAY,...    suppress, window-close                           suppress,window-close
-  --peer-heap MIB        heap of the JVM                                                    512
+  --peer-heap MIB        heap of the JVM; search: the smallest that costs it under 5 %      512
   --peer-jvm "FLAGS"     further flags of the JVM                            -XX:+UseParallelGC
   --peer-setting K=V     a setting of Kafka Streams or its clients, may be repeated
   --node FILE            the Node that runs millrace                                  this one
   --node-flags "FLAGS"   flags for it
+  --latency              also: how long until a result can be read, at half load
+  --kill                 also: how long until results come again after a kill, at half load
+  --paced-rate N         readings a second for both                half of what the peer works
+  --paced-seconds N      how long such a run is                                              40
   --json FILE            writes the result as JSON, too
   --write                writes the result into bench/README.md
 `
@@ -60,6 +70,10 @@ export function readOptions(args: readonly string[]): Options | null {
       'peer-setting': { type: 'string', multiple: true, default: [] },
       node: { type: 'string', default: process.execPath },
       'node-flags': { type: 'string', default: '' },
+      latency: { type: 'boolean', default: false },
+      kill: { type: 'boolean', default: false },
+      'paced-rate': { type: 'string' },
+      'paced-seconds': { type: 'string', default: '40' },
       json: { type: 'string' },
       write: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
@@ -78,11 +92,15 @@ export function readOptions(args: readonly string[]): Options | null {
     parallel: values.parallel.split(',').map((text) => whole('parallel', text)),
     deduplicate: { off: [false], on: [true], both: [false, true] }[oneOf('deduplicate', values.deduplicate)],
     emits: values['peer-emit'].split(',').map(emit),
-    heapMiB: whole('peer-heap', values['peer-heap']),
+    heapMiB: values['peer-heap'] === 'search' ? 'search' : whole('peer-heap', values['peer-heap']),
     jvm: words(values['peer-jvm']),
     peerSettings: Object.fromEntries(values['peer-setting'].map(setting)),
     node: values.node,
     nodeFlags: words(values['node-flags']),
+    latency: values.latency,
+    kill: values.kill,
+    pacedRate: values['paced-rate'] === undefined ? undefined : whole('paced-rate', values['paced-rate']),
+    pacedSeconds: whole('paced-seconds', values['paced-seconds']),
     write: values.write,
     json: values.json,
   }

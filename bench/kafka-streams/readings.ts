@@ -52,6 +52,11 @@ export class Readings {
     return this.workload.readings + this.workload.partitions
   }
 
+  /** Where the readings of a sensor are. */
+  partitionOf(sensorId: string): number {
+    return partitionForKey(sensorId, this.workload.partitions)
+  }
+
   /** Reading number `index`. The last ones, one for each partition, lie so far ahead that they close all windows. */
   at(index: number): BenchReading {
     const { readings, sensors } = this.workload

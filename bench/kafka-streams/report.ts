@@ -1,7 +1,7 @@
 /** The result as Markdown, for the terminal and for bench/README.md alike. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
-import { comparisons, spreadOf, type Comparison, type Measured, type Spread } from './summary.ts'
+import { comparisons, spreadOf, type Comparison, type Measured, type Paced, type Spread } from './summary.ts'
 
 /** What a result needs to be understood later. */
 export interface Setting {
@@ -25,7 +25,7 @@ export function describeMachine(): string {
 }
 
 /** The whole result. */
-export function report(setting: Setting, measured: readonly Measured[]): string {
+export function report(setting: Setting, measured: readonly Measured[], paced: readonly Paced[]): string {
   const runs = Math.min(...measured.map(({ trials }) => trials.length))
   const lines = [
     `${setting.date} on ${setting.machine}; ${setting.versions}.`,
@@ -33,9 +33,8 @@ export function report(setting: Setting, measured: readonly Measured[]): string 
     setting.peer,
     `Medians of ${runs} ${runs === 1 ? 'run' : 'runs'} each, in turn; in parentheses the lowest and the highest.`,
   ]
-  return [...lines, '', ...table(MEASURED_HEAD, measured.map(measuredRow)), '', ...ratios(measured)].join(
-    '\n',
-  )
+  const tables = [table(MEASURED_HEAD, measured.map(measuredRow)), ratios(measured), pacedTable(paced)]
+  return [...lines, ...tables.filter(({ length }) => length > 0).flatMap((rows) => ['', ...rows])].join('\n')
 }
 
 /** Puts a result into the file, between the marks. */
@@ -81,6 +80,23 @@ function comparedRow({ peer, deduplicate, speed, cpu, memory }: Comparison): Row
   return [peer, onOff(deduplicate), decimals(speed, 2), decimals(cpu, 2), decimals(memory, 2)]
 }
 
+function pacedTable(paced: readonly Paced[]): readonly string[] {
+  const head = [
+    'at a steady pace',
+    'readings/s',
+    'p50 of runs, ms',
+    'p99 of runs, ms',
+    'first result after a kill, s',
+  ]
+  const cell = (numbers: Spread | undefined, digits: number): string =>
+    numbers === undefined ? '' : decimals(numbers, digits)
+  const rows = paced.map(({ label, rate, medianMs, nearWorstMs, recoverySeconds }) => {
+    const latency = [cell(medianMs, 0), cell(nearWorstMs, 0)]
+    return [label, rate.toLocaleString('en-US'), ...latency, cell(recoverySeconds, 1)]
+  })
+  return rows.length === 0 ? [] : table(head, rows)
+}
+
 function onOff(deduplicate: boolean): string {
   return deduplicate ? 'on' : 'off'
 }
@@ -93,7 +109,9 @@ function decimals(numbers: Spread, digits: number): string {
   return shown(numbers, (number) => number.toFixed(digits))
 }
 
+/** A dash where the input was too small to tell: all results in one commit. */
 function shown({ median, least, most }: Spread, format: (number: number) => string): string {
+  if (!Number.isFinite(most)) return '–'
   return `${format(median)} (${format(least)} to ${format(most)})`
 }
 

@@ -30,6 +30,17 @@ export interface Comparison {
   readonly memory: Spread
 }
 
+/** One contender on readings that came at a steady pace. */
+export interface Paced {
+  readonly label: string
+  /** Readings a second. */
+  readonly rate: number
+  /** Over the runs: medians and 99th percentiles of each. */
+  readonly medianMs: Spread | undefined
+  readonly nearWorstMs: Spread | undefined
+  readonly recoverySeconds: Spread | undefined
+}
+
 /** What can be told of a run, higher or lower. */
 export const FIGURES = {
   rate: ({ readings, seconds }: Trial) => readings / seconds,
@@ -54,16 +65,22 @@ export function spreadOf({ trials }: Measured, figure: keyof typeof FIGURES): Sp
   return spread(trials.map(FIGURES[figure]))
 }
 
-/** Each millrace of the table against the fastest peer of the same kind, by medians; runs of the same round are paired. */
+/** The peer with the highest median of its kind. */
+export function fastestPeer(
+  measured: readonly Measured[],
+  { parallel, deduplicate }: Pick<Measured, 'parallel' | 'deduplicate'>,
+): Measured | undefined {
+  return measured
+    .filter((one) => one.side !== 'millrace' && one.parallel === parallel && one.deduplicate === deduplicate)
+    .sort((a, b) => spreadOf(b, 'rate').median - spreadOf(a, 'rate').median)[0]
+}
+
+/** Each millrace against the fastest peer of the same kind, by medians; runs of the same round are paired. */
 export function comparisons(measured: readonly Measured[]): readonly Comparison[] {
   return measured
     .filter(({ side }) => side === 'millrace')
     .flatMap((own) => {
-      const peers = measured.filter(
-        ({ side, parallel, deduplicate }) =>
-          side !== 'millrace' && parallel === own.parallel && deduplicate === own.deduplicate,
-      )
-      const best = peers.sort((a, b) => spreadOf(b, 'rate').median - spreadOf(a, 'rate').median)[0]
+      const best = fastestPeer(measured, own)
       return best === undefined ? [] : [compare(own, best)]
     })
 }

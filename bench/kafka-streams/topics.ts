@@ -1,5 +1,5 @@
 /** The topics of the comparison: written once, read back whole. */
-import { RecordBatchBuilder, RecordCursor, type Log } from '../../src/index.ts'
+import { RecordBatchBuilder, RecordCursor, type Log, type TopicSettings } from '../../src/index.ts'
 import type { Result } from './expected.ts'
 import { readingAsJson, type Readings } from './readings.ts'
 
@@ -62,10 +62,15 @@ export async function readResults(
   return found
 }
 
-/** Makes topics anew, empty. */
-export async function renew(log: Log, names: readonly string[], partitions: number): Promise<void> {
+/** Makes topics anew, empty; with settings of its own where one has any. */
+export async function renew(
+  log: Log,
+  names: readonly string[],
+  partitions: number,
+  settings: Readonly<Record<string, TopicSettings>> = {},
+): Promise<void> {
   await log.deleteTopics(names)
-  await log.createTopics(names.map((name) => ({ name, partitions })))
+  await log.createTopics(names.map((name) => ({ name, partitions, settings: settings[name] ?? {} })))
 }
 
 /** Removes everything that an application has left at the broker. */

@@ -1,6 +1,6 @@
 /** What the comparison with Kafka Streams takes for right, and for committed. */
 import { describe, expect, it } from 'vitest'
-import { commitsIn } from '../../bench/kafka-streams/commit-markers.ts'
+import { commitsIn } from '../../bench/kafka-streams/broker-files.ts'
 import { differences, expectedResults, type Result } from '../../bench/kafka-streams/expected.ts'
 import { readingAsJson, Readings } from '../../bench/kafka-streams/readings.ts'
 import { comparisons, spread, type Measured } from '../../bench/kafka-streams/summary.ts'

@@ -2,7 +2,8 @@
  * What a reading costs the aggregator on the embedded log, as a multiple of what it costs a plain loop over the same
  * bytes: parse, look up, count. Both run in turn in this process, so that the machine and what else it does cancel out.
  *
- * CPU time, not elapsed time: of elapsed time others take what they want. A pipeline that only waits longer is not seen.
+ * CPU time, not elapsed time: of elapsed time others take what they want. A pipeline that only waits longer is not
+ * seen.
  */
 import path from 'node:path'
 import {

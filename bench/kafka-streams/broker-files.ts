@@ -1,6 +1,7 @@
 /**
- * When records became readable, from the broker's own files: behind the records of a transaction stands the marker of
- * its commit, with the time at which the broker wrote it. The same clock for both sides, and it costs them nothing.
+ * What stands in the files of the broker, and when it became readable: behind the records of a transaction stands the
+ * marker of its commit, with the time at which the broker wrote it. The same clock for both sides, and it costs them
+ * nothing.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -39,12 +40,28 @@ export function commitsOfTopic<T>(
 ): readonly CommittedBatch<T>[] {
   const commits: CommittedBatch<T>[] = []
   for (let partition = 0; partition < partitions; partition++) {
-    const folder = path.join(dataFolder, `${topic}-${partition}`)
-    const segments = readdirSync(folder).filter((name) => name.endsWith('.log'))
-    const bytes = Buffer.concat(segments.sort().map((name) => readFileSync(path.join(folder, name))))
-    commits.push(...commitsIn(bytes, take))
+    commits.push(...commitsIn(bytesOf(dataFolder, topic, partition), take))
   }
   return commits.sort((a, b) => a.committedAtMs - b.committedAtMs)
+}
+
+/** Goes through all records of a partition, of transactions or not, in order. */
+export function eachRecord(
+  dataFolder: string,
+  topic: string,
+  partition: number,
+  take: TakeRecord<void>,
+): void {
+  const buffer = bytesOf(dataFolder, topic, partition)
+  const cursor = new RecordCursor()
+  cursor.reset({ buffer, start: 0, end: buffer.length, fromOffset: 0n })
+  while (cursor.next()) take(cursor)
+}
+
+function bytesOf(dataFolder: string, topic: string, partition: number): Buffer {
+  const folder = path.join(dataFolder, `${topic}-${partition}`)
+  const segments = readdirSync(folder).filter((name) => name.endsWith('.log'))
+  return Buffer.concat(segments.sort().map((name) => readFileSync(path.join(folder, name))))
 }
 
 /** The commits in the batches of one partition; records without a transaction are left out. */
