@@ -2,6 +2,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { startLifeline } from '../../test/support/kafka/java-process.ts'
+import type { ValueFormat } from './formats.ts'
 
 /** What both sides are given to do, in the same words. */
 export interface Task {
@@ -15,6 +16,7 @@ export interface Task {
   readonly sessionTimeoutMs: number
   readonly validRange: { readonly low: number; readonly high: number }
   readonly deduplicate: boolean
+  readonly format: ValueFormat
 }
 
 /** A program that can be given a task. */

@@ -14,6 +14,8 @@ import path from 'node:path'
 import { openKafkaLog } from '../../src/index.ts'
 import { startBroker } from '../../test/support/kafka/broker.ts'
 import { javaProgram, KAFKA_VERSION, missingForJava, packageFolder } from '../../test/support/kafka/maven.ts'
+import { startRegistry, type SchemaRegistry } from '../../test/support/kafka/registry.ts'
+import { JSON_FORMAT, openAvroFormat } from './formats.ts'
 import { readOptions, type Options } from './options.ts'
 import { PEER_SETTINGS, peerClassPath } from './peer.ts'
 import { Plan } from './plan.ts'
@@ -42,11 +44,14 @@ async function main(options: Options): Promise<void> {
     heapMiB: BROKER_HEAP_MIB,
     properties: BROKER_SETTINGS,
   })
+  let registry: SchemaRegistry | undefined
   try {
+    if (options.format === 'avro') registry = await startRegistry()
+    const format = registry === undefined ? JSON_FORMAT : await openAvroFormat(registry.url)
     const log = await openKafkaLog({ brokers: [broker.brokers] })
     const { partitions } = options
     const arena = { broker, brokerData: path.join(folder, 'data'), log, partitions }
-    const plan = new Plan(arena, options, classPath, note)
+    const plan = new Plan(arena, options, format, classPath, note)
     const { heapMiB, measured } = await plan.throughput()
     const paced = await plan.paced(measured, heapMiB)
     await log.close()
@@ -57,6 +62,7 @@ async function main(options: Options): Promise<void> {
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(everything, null, 2)}\n`)
     if (options.write) writeInto(path.join(packageFolder(), 'bench', 'README.md'), result)
   } finally {
+    await registry?.stop()
     await broker.stop()
     rmSync(folder, { recursive: true, force: true })
   }
@@ -75,7 +81,7 @@ function settingOf(options: Options, heapMiB: number): Setting {
       `Node ${nodeVersion}${flags}, Kafka and Kafka Streams ${KAFKA_VERSION}, ` +
       `Java ${/version "([^"]+)"/.exec(java)?.[1]}`,
     workload:
-      `${readings.toLocaleString('en-US')} JSON readings of ${sensors.toLocaleString('en-US')} sensors in ` +
+      `${readings.toLocaleString('en-US')} ${options.format === 'avro' ? 'Avro' : 'JSON'} readings of ${sensors.toLocaleString('en-US')} sensors in ` +
       `${partitions} partitions, windows of a minute, grace 20 s, final results, a commit every 100 ms.`,
     peer:
       `The peer ran with \`${[`-Xmx${heapMiB}m`, ...jvm].join(' ')}\` and ` +

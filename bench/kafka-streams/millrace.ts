@@ -41,5 +41,6 @@ function argumentsFor(task: Task): string[] {
     ...['--session-timeout', `${task.sessionTimeoutMs}ms`],
     ...['--valid-range', `${low}..${high}`, '--idle-timeout', 'never'],
     ...(task.deduplicate ? [] : ['--no-deduplicate']),
+    ...task.format.millraceArguments,
   ]
 }

@@ -9,6 +9,7 @@ export interface Options {
   readonly partitions: number
   readonly seed: number
   readonly runs: number
+  readonly format: 'json' | 'avro'
   readonly parallel: readonly number[]
   readonly deduplicate: readonly boolean[]
   readonly emits: readonly PeerEmit[]
@@ -35,6 +36,7 @@ npm run bench:kafka-streams -- [options]
   --sensors N            sensors they come from                                            1000
   --partitions N         partitions of the input                                              4
   --seed N               another input of the same kind                                       1
+  --format FORMAT        json, or avro with a schema registry, which is started, too         json
   --runs N               runs of each contender, all in turn                                  5
   --parallel N,...       processes of millrace, threads of Kafka Streams                    1,2
   --deduplicate WHEN     off, on or both                                                   both
@@ -61,6 +63,7 @@ export function readOptions(args: readonly string[]): Options | null {
       sensors: { type: 'string', default: '1000' },
       partitions: { type: 'string', default: '4' },
       seed: { type: 'string', default: '1' },
+      format: { type: 'string', default: 'json' },
       runs: { type: 'string', default: '5' },
       parallel: { type: 'string', default: '1,2' },
       deduplicate: { type: 'string', default: 'both' },
@@ -88,6 +91,7 @@ export function readOptions(args: readonly string[]): Options | null {
     sensors: whole('sensors', values.sensors),
     partitions: whole('partitions', values.partitions),
     seed: whole('seed', values.seed),
+    format: formatOf(values.format),
     runs: whole('runs', values.runs),
     parallel: values.parallel.split(',').map((text) => whole('parallel', text)),
     deduplicate: { off: [false], on: [true], both: [false, true] }[oneOf('deduplicate', values.deduplicate)],
@@ -116,6 +120,11 @@ function whole(name: string, text: string): number {
 function oneOf(name: string, text: string): 'off' | 'on' | 'both' {
   if (text === 'off' || text === 'on' || text === 'both') return text
   throw new Error(`--${name} must be off, on or both, not ${text}`)
+}
+
+function formatOf(text: string): 'json' | 'avro' {
+  if (text === 'json' || text === 'avro') return text
+  throw new Error(`--format must be json or avro, not ${text}`)
 }
 
 function emit(text: string): PeerEmit {

@@ -12,7 +12,8 @@ import { RecordBatchBuilder, type Log, type LogProducer } from '../../src/index.
 import { commitsOfTopic, eachRecord, type CommittedBatch } from './broker-files.ts'
 import type { Contender, Program, Task } from './contender.ts'
 import { differences, expectedResults } from './expected.ts'
-import { readingAsJson, type Readings } from './readings.ts'
+import type { ValueFormat } from './formats.ts'
+import type { Readings } from './readings.ts'
 import { readResults, removeTraces, renew } from './topics.ts'
 import { start, untilWorked, type Arena } from './trial.ts'
 
@@ -55,7 +56,7 @@ export async function runPaced(
   try {
     const startedMs = Date.now()
     let killedMs: number | undefined
-    await append(log, input, readings, pace.rate, async (elapsedMs) => {
+    await append(log, task, readings, pace.rate, async (elapsedMs) => {
       for (const program of programs) program.requireRunning()
       const due = killedMs === undefined && elapsedMs >= (pace.killAfterSeconds ?? Infinity) * 1_000
       if (!due) return
@@ -81,7 +82,7 @@ export async function runPaced(
 /** Appends all readings; what a late tick missed comes with the next one. */
 async function append(
   log: Log,
-  topic: string,
+  { input: topic, format }: Task,
   readings: Readings,
   rate: number,
   onTick: (elapsedMs: number) => Promise<void>,
@@ -94,7 +95,7 @@ async function append(
   for (let next = 0; next < readings.count;) {
     const elapsedMs = performance.now() - started
     const due = Math.min(readings.count, Math.floor((elapsedMs * rate) / 1_000))
-    if (due > next) await appendSome(producer, topic, readings, next, due)
+    if (due > next) await appendSome(producer, { topic, format }, readings, next, due)
     next = Math.max(next, due)
     await onTick(elapsedMs)
     await new Promise((resolve) => setTimeout(resolve, TICK_MS))
@@ -104,7 +105,7 @@ async function append(
 
 async function appendSome(
   producer: LogProducer,
-  topic: string,
+  { topic, format }: { readonly topic: string; readonly format: ValueFormat },
   readings: Readings,
   from: number,
   to: number,
@@ -113,7 +114,7 @@ async function appendSome(
   const filling = Array.from({ length: partitions }, () => new RecordBatchBuilder())
   for (let index = from; index < to; index++) {
     const reading = readings.at(index)
-    filling[reading.partition]!.append(reading.timestamp, reading.sensorId, readingAsJson(reading))
+    filling[reading.partition]!.append(reading.timestamp, reading.sensorId, format.encodeReading(reading))
   }
   const batches = filling.map((records, partition) => ({ topic, partition, records }))
   producer.begin()
@@ -127,18 +128,21 @@ async function requireRight(
   task: Task,
   readings: Readings,
 ): Promise<void> {
-  const wrong = differences(await readResults(log, task.output, partitions), expectedResults(readings, task))
+  const wrong = differences(
+    await readResults(log, task.output, partitions, task.format),
+    expectedResults(readings, task),
+  )
   if (wrong.length > 0) throw new Error(`${label} gave wrong results:\n${wrong.join('\n')}`)
 }
 
 /** By partition: when the reading was appended that closes the windows that end at a time. */
 function closingTimes({ brokerData, partitions }: Arena, task: Task): readonly ReadonlyMap<number, number>[] {
-  const { input, windowMs, graceMs } = task
+  const { input, windowMs, graceMs, format } = task
   return Array.from({ length: partitions }, (_, partition) => {
     const closedAt = new Map<number, number>()
     let nextEndMs: number | undefined
     eachRecord(brokerData, input, partition, (cursor) => {
-      const { timestamp } = JSON.parse(cursor.value()!.toString()) as { timestamp: number }
+      const timestamp = format.eventTimeOf(cursor.value()!)
       nextEndMs ??= Math.floor(timestamp / windowMs) * windowMs
       for (; nextEndMs + graceMs <= timestamp; nextEndMs += windowMs)
         closedAt.set(nextEndMs, cursor.timestampMs)

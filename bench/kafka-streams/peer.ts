@@ -107,7 +107,7 @@ function topologySettings(task: Task, emit: PeerEmit): Record<string, string> {
     'valid.high': String(task.validRange.high),
     deduplicate: String(task.deduplicate),
     'deduplicate.cache': 'false',
-    format: 'json',
+    ...task.format.peerSettings,
   }
 }
 

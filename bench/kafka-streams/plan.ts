@@ -2,6 +2,7 @@
 import os from 'node:os'
 import type { Contender, Task } from './contender.ts'
 import { expectedResults, type Results } from './expected.ts'
+import type { ValueFormat } from './formats.ts'
 import { millrace } from './millrace.ts'
 import type { Options } from './options.ts'
 import { percentile, runPaced } from './paced.ts'
@@ -34,13 +35,21 @@ interface Prepared {
 export class Plan {
   private readonly arena: Arena
   private readonly options: Options
+  private readonly format: ValueFormat
   private readonly classPath: string
   private readonly note: (text: string) => void
   private runs = 0
 
-  constructor(arena: Arena, options: Options, classPath: string, note: (text: string) => void) {
+  constructor(
+    arena: Arena,
+    options: Options,
+    format: ValueFormat,
+    classPath: string,
+    note: (text: string) => void,
+  ) {
     this.arena = arena
     this.options = options
+    this.format = format
     this.classPath = classPath
     this.note = note
   }
@@ -138,8 +147,9 @@ export class Plan {
 
   private task(input: string, deduplicate: boolean): Task {
     const applicationId = `bench-${(this.runs++).toString().padStart(4, '0')}`
+    const { format } = this
     const { brokers } = this.arena.broker
-    return { brokers, applicationId, input, output: OUTPUT, deduplicate, ...WINDOWING, ...INTERVALS }
+    return { brokers, applicationId, input, output: OUTPUT, deduplicate, format, ...WINDOWING, ...INTERVALS }
   }
 
   /** The smallest heap with which the peer is at most 5 % slower than with the largest. */
@@ -171,7 +181,7 @@ export class Plan {
     const { sensors, partitions, seed, deduplicate } = this.options
     this.note(`writing ${count.toLocaleString('en-US')} readings`)
     const readings = new Readings({ readings: count, sensors, partitions, seed })
-    await writeReadings(this.arena.log, topic, readings)
+    await writeReadings(this.arena.log, topic, readings, this.format)
     const expected = deduplicate.map((detected) => {
       return [detected, expectedResults(readings, { ...WINDOWING, deduplicate: detected })] as const
     })

@@ -104,11 +104,6 @@ export class Readings {
   }
 }
 
-/** The value of a reading in its topic. */
-export function readingAsJson({ eventId, sensorId, timestamp, hundredths }: BenchReading): string {
-  return JSON.stringify({ eventId, sensorId, timestamp, temperature: hundredths / 100 })
-}
-
 /** A number in [0, 1) for each seed, index and purpose: the finaliser of MurmurHash3 over their mixture. */
 function draw(seed: number, index: number, purpose: number): number {
   let word = (Math.imul(index, 0x9e3779b1) ^ Math.imul(purpose, 0x85ebca77) ^ Math.imul(seed, 0xc2b2ae3d)) | 0

@@ -1,13 +1,19 @@
 /** The topics of the comparison: written once, read back whole. */
 import { RecordBatchBuilder, RecordCursor, type Log, type TopicSettings } from '../../src/index.ts'
 import type { Result } from './expected.ts'
-import { readingAsJson, type Readings } from './readings.ts'
+import type { ValueFormat } from './formats.ts'
+import type { Readings } from './readings.ts'
 
 const RECORDS_PER_BATCH = 500
 const RECORDS_PER_TRANSACTION = 20_000
 
 /** Writes all readings into a topic that it makes. */
-export async function writeReadings(log: Log, topic: string, readings: Readings): Promise<void> {
+export async function writeReadings(
+  log: Log,
+  topic: string,
+  readings: Readings,
+  format: ValueFormat,
+): Promise<void> {
   const { partitions } = readings.workload
   await log.createTopics([{ name: topic, partitions }])
   const producer = await log.producer({ transactionalId: `writer-of-${topic}`, transactionTimeoutMs: 60_000 })
@@ -19,7 +25,7 @@ export async function writeReadings(log: Log, topic: string, readings: Readings)
       const reading = readings.at(next)
       const { partition, timestamp, sensorId } = reading
       const records = filling[partition]!
-      records.append(timestamp, sensorId, readingAsJson(reading))
+      records.append(timestamp, sensorId, format.encodeReading(reading))
       if (records.count < RECORDS_PER_BATCH) continue
       batches.push({ topic, partition, records })
       filling[partition] = new RecordBatchBuilder()
@@ -39,6 +45,7 @@ export async function readResults(
   log: Log,
   topic: string,
   partitions: number,
+  format: ValueFormat,
 ): Promise<readonly (readonly [string, Result])[]> {
   const found: [string, Result][] = []
   const reader = log.reader()
@@ -51,7 +58,7 @@ export async function readResults(
       for (const { batches, nextOffset } of chunks) {
         cursor.reset(batches)
         while (cursor.next()) {
-          found.push([cursor.key()!.toString(), JSON.parse(cursor.value()!.toString()) as Result])
+          found.push([cursor.key()!.toString(), format.decodeResult(cursor.value()!)])
         }
         position = nextOffset
       }

@@ -66,7 +66,7 @@ export async function runTrial(
     await untilWorked(arena, task, programs)
     const peak = pids.reduce((sum, pid) => sum + peakMegabytes(pid), 0)
     usage.stop()
-    const wrong = differences(await readResults(log, output, partitions), expected)
+    const wrong = differences(await readResults(log, output, partitions, task.format), expected)
     if (wrong.length > 0) throw new Error(`${contender.label} gave wrong results:\n${wrong.join('\n')}`)
     const commits = commitsOfTopic(brokerData, output, partitions, () => undefined)
     return { readings, ...timesOf(usage, commits, expected.size), peakMegabytes: peak }

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { commitsIn } from '../../bench/kafka-streams/broker-files.ts'
 import { differences, expectedResults, type Result } from '../../bench/kafka-streams/expected.ts'
-import { readingAsJson, Readings } from '../../bench/kafka-streams/readings.ts'
+import { JSON_FORMAT } from '../../bench/kafka-streams/formats.ts'
+import { Readings } from '../../bench/kafka-streams/readings.ts'
 import { comparisons, spread, type Measured } from '../../bench/kafka-streams/summary.ts'
 import { encodeBatch, encodeMarker } from '../support/reference-batch.ts'
 import { oracle } from '../support/sensor-oracle.ts'
@@ -21,7 +22,10 @@ describe('the results expected of the readings', () => {
     )
     for (let index = 0; index < readings.count; index++) {
       const reading = readings.at(index)
-      partitions[reading.partition]!.push({ key: reading.sensorId, value: readingAsJson(reading) })
+      partitions[reading.partition]!.push({
+        key: reading.sensorId,
+        value: String(JSON_FORMAT.encodeReading(reading)),
+      })
     }
     const { aggregates, late } = oracle(partitions, { ...WINDOWING, low: 50, high: 55 })
     const rows = aggregates
