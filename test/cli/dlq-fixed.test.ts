@@ -178,7 +178,8 @@ describe('readings that a new decoder can read', () => {
 })
 
 describe('the rate of a replay', () => {
-  it('is kept within a tenth', async () => {
+  // How little it falls behind is for the unit test: here it depends on what else the machine does.
+  it('is not exceeded by more than a tenth', async () => {
     const select = ['--partition', '0', '--rate', '500/s', '--yes', '--json']
     const { stdout } = await millrace(['dlq', 'replay', ...select], paced)
     const { replayed } = JSON.parse(stdout) as { replayed: number }
@@ -187,7 +188,6 @@ describe('the rate of a replay', () => {
     const audit = await millrace(['audit', '--json', '--limit', '2'], paced)
     const [begun, ended] = linesOf<{ time: string }>(audit.stdout).map(({ time }) => Date.parse(time))
     const perSecond = (replayed / (ended! - begun!)) * 1_000
-    expect(perSecond).toBeGreaterThan(450)
     expect(perSecond).toBeLessThan(550)
   })
 })

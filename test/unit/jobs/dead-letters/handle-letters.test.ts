@@ -1,5 +1,7 @@
 /** Plans and carries them out on a log in memory, with the faults that a real one has. */
 import { describe, expect, it } from 'vitest'
+import { Pace } from '../../../../src/cli/pace.ts'
+import { systemClock, type Clock } from '../../../../src/clock.ts'
 import { codeOf, RetriableError, UnknownOutcomeError } from '../../../../src/errors.ts'
 import { readAudit } from '../../../../src/jobs/audit.ts'
 import { handleLetters, type HandlingOptions } from '../../../../src/jobs/dead-letters/handle-letters.ts'
@@ -217,6 +219,27 @@ describe('a replay', () => {
     expect((await valuesIn(second, 'readings')).sort()).toEqual(allOf([2_500, 0]))
   }, 30_000)
 
+  it.each([7, 500, 20_000])('keeps a rate of %i a second within a tenth', async (perSecond) => {
+    const log = (await logWithLetters([1_200, 300]))()
+    const clock = eagerClock()
+    const spec = handlingOf(log, { clock })
+    const plan = await planHandling(spec)
+    const seen: { ms: number; handled: number }[] = []
+    await handleLetters(spec, plan, {
+      newRateLimit: () => new Pace(clock, perSecond),
+      onProgress: (handled) => seen.push({ ms: clock.monotonic(), handled }),
+    })
+    const [first, last] = [seen[0]!, seen.at(-1)!]
+    expect([first.handled, last.handled]).toEqual([1, 1_500])
+    const tookMs = last.ms - first.ms
+    const dueMs = (1_499 / perSecond) * 1_000
+    // Transactions are 100 ms apart: as much the last letters may wait for theirs.
+    expect(tookMs).toBeGreaterThanOrEqual(dueMs * 0.9)
+    expect(tookMs).toBeLessThanOrEqual(dueMs * 1.1 + 100)
+    const ahead = seen.filter(({ ms, handled }) => handled > 1 + (perSecond * (ms - first.ms)) / 1_000)
+    expect(ahead).toEqual([])
+  })
+
   it('tells why letters cannot be put back, and leaves them open', async () => {
     const log = (await logWithLetters([1, 0]))()
     await writeRecords(log, 'readings.dlq', [
@@ -260,6 +283,21 @@ describe('marks', () => {
     await expect(readMarks(log, topic, 'stable')).rejects.toMatchObject({ code: 'HANDLED_MARKS_UNREADABLE' })
   })
 })
+
+/** A clock on which time passes by waiting only, and at once. */
+function eagerClock(): Clock {
+  let nowMs = 1_700_000_000_000
+  return {
+    now: () => Math.floor(nowMs),
+    monotonic: () => nowMs,
+    schedule(delayMs, callback) {
+      nowMs += delayMs
+      const timer = systemClock.schedule(0, callback)
+      return { cancel: () => timer.cancel() }
+    },
+    yieldNow: () => systemClock.yieldNow(),
+  }
+}
 
 /** The log with some methods of its producers replaced. */
 function withProducer(log: Log, replaced: (producer: LogProducer) => Partial<LogProducer>): Log {
