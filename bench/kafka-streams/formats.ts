@@ -30,8 +30,8 @@ export const JSON_FORMAT: ValueFormat = {
 }
 
 /**
- * Avro behind Confluent's header. millrace asks the registry, as it always does; the peer is told the ids of the schemas,
- * which it knows, and needs no registry.
+ * Avro behind Confluent's header. millrace asks the registry, as it always does; the peer is told the ids of the
+ * schemas, which it knows, and needs no registry.
  */
 export async function openAvroFormat(registryUrl: string): Promise<ValueFormat> {
   const { reading, aggregate } = await openAvroSensorSerdes(new ConfluentRegistry({ url: registryUrl }), {
