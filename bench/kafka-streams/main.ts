@@ -82,8 +82,8 @@ function settingOf(options: Options, heapMiB: number): Setting {
       `Java ${/version "([^"]+)"/.exec(java)?.[1]}`,
     workload:
       `${readings.toLocaleString('en-US')} ${options.format === 'avro' ? 'Avro' : 'JSON'} readings of ` +
-      `${sensors.toLocaleString('en-US')} sensors in ${partitions} partitions, windows of a minute, ` +
-      'grace 20 s, final results, a commit every 100 ms.',
+      `${sensors.toLocaleString('en-US')} sensors in ` +
+      `${partitions} partitions, windows of a minute, grace 20 s, final results, a commit every 100 ms.`,
     peer:
       `The peer ran with \`${[`-Xmx${heapMiB}m`, ...jvm].join(' ')}\` and ` +
       `${settings.map(([name, value]) => `\`${name}=${value}\``).join(', ')}.`,

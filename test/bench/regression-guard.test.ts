@@ -1,7 +1,7 @@
 /**
  * The aggregator has not become much slower: what a reading costs it, compared within one run with what it costs a
- * plain loop over the same bytes. Absolute times would tell of the machine. The bounds lie half above what is usual
- * (2.6 to 3.1, and 6.5 to 8.7 with duplicate detection, on a machine with six times its load), so that half the
+ * plain loop over the same bytes. Absolute times would tell of the machine. The bounds lie about half above what is
+ * usual (2.6 to 3.1, and 6.5 to 8.7 with duplicate detection, on a machine with six times its load), so that half the
  * speed is found; nothing finer is promised.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest'
