@@ -11,7 +11,7 @@ import { acquireDirectoryLock, type DirectoryLock } from '../directory-lock.ts'
 import { codeOf, FatalError } from '../errors.ts'
 import type { Log, Offset, TopicPartition } from '../log/log.ts'
 import { readStatus } from '../runtime/status.ts'
-import { isInternalTopic } from '../runtime/internal-topics.ts'
+import { incarnationsTopic, isInternalTopic } from '../runtime/internal-topics.ts'
 import { parseTaskName } from '../runtime/task-id.ts'
 
 /** What is to be reset. */
@@ -73,7 +73,10 @@ export async function reset(spec: ResetSpec, plan: ResetPlan): Promise<void> {
   for (const folder of plan.stateFolders) await removeEmpty(folder)
   await removeEmpty(path.join(stateFolder, applicationId))
   await log.deleteGroup(applicationId)
-  await log.deleteTopics(plan.internalTopics)
+  // What says which incarnation counts goes last: without it an earlier one would be taken for the current one.
+  const last = incarnationsTopic(applicationId)
+  await log.deleteTopics(plan.internalTopics.filter((topic) => topic !== last))
+  await log.deleteTopics(plan.internalTopics.filter((topic) => topic === last))
 }
 
 async function refuseMembers(log: Log, applicationId: string): Promise<void> {

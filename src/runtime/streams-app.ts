@@ -10,12 +10,10 @@
  * commit-cycle.
  */
 import { systemClock, systemRandom, type Clock, type Random } from '../clock.ts'
-import { FatalError, StateMismatchError, TopologyError } from '../errors.ts'
-import type { Log, PartitionOffset, TopicPartition, TopicSpec } from '../log/log.ts'
+import { FatalError, StateMismatchError } from '../errors.ts'
+import type { Log, PartitionOffset, TopicPartition } from '../log/log.ts'
 import type { StateDirectory } from '../state/backend.ts'
-import { inputsOf } from '../topology/channels.ts'
-import { fingerprintOf, type Fingerprint } from '../topology/fingerprint.ts'
-import { planPartitions, type PartitionPlan } from '../topology/partition-plan.ts'
+import type { PartitionPlan } from '../topology/partition-plan.ts'
 import { outputTopicsOf, sourceTopicsOf, type Topology } from '../topology/topology.ts'
 import { appTransition, type AppState } from './app-state.ts'
 import type { Application, ApplicationOptions } from './application.ts'
@@ -29,11 +27,12 @@ import {
 } from './bounded-run.ts'
 import { parseConfig, type StreamsConfig, type StreamsConfigInput } from './config.ts'
 import { EventBus, type StreamsEvent } from './events.ts'
-import { changelogTopic, commitLogTopic, repartitionTopic } from './internal-topics.ts'
+import { currentIncarnation } from './incarnations.ts'
+import { topicPrefixOf } from './internal-topics.ts'
+import { internalTopicSpecs, layoutOf, sourceCounts } from './layout.ts'
 import { patientLog } from './patient-log.ts'
 import { withRetries } from './retry.ts'
 import type { RunningTask } from './running-task.ts'
-import type { TaskId } from './task-id.ts'
 import { taskProgress, type TaskProgress } from './task-progress.ts'
 import { Worker } from './worker.ts'
 import type { Observable } from 'rxjs'
@@ -156,24 +155,26 @@ export class StreamsApp {
   private async prepare(wanted: readonly PartitionOffset[] | undefined): Promise<Application> {
     const { topology, directory, bounded } = this.spec
     const { config, log } = this
-    const plan = planPartitions(topology, await this.sourceCounts())
-    const tasks = plan.tasks.flatMap((count, subTopology) =>
-      Array.from({ length: count }, (_, partition): TaskId => ({ subTopology, partition })),
-    )
-    await this.createTopics(plan)
+    const { plan, tasks, fingerprint } = await layoutOf(log, topology)
+    const incarnation = await currentIncarnation(log, config.applicationId)
+    const topicPrefix = topicPrefixOf(config.applicationId, incarnation)
+    await this.createTopics(plan, topicPrefix)
     const outputs = await log.describeTopics([
       ...outputTopicsOf(topology),
       config.lateTopic,
       config.deadLetterTopic,
     ])
-    const runSpec = { log, applicationId: config.applicationId, tasks, sources: this.sourcePartitions(plan) }
+    const { applicationId } = config
+    const runSpec = { log, applicationId, topicPrefix, tasks, sources: this.sourcePartitions(plan) }
     const run = bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded.flush)
     return {
       config,
+      incarnation,
+      topicPrefix,
       topology,
       plan,
       tasks,
-      fingerprint: this.fingerprint(plan),
+      fingerprint,
       log,
       directory,
       clock: this.clock,
@@ -188,18 +189,8 @@ export class StreamsApp {
     }
   }
 
-  private async sourceCounts(): Promise<ReadonlyMap<string, number>> {
-    const topics = sourceTopicsOf(this.spec.topology)
-    const described = await this.log.describeTopics(topics)
-    const missing = topics.filter((topic) => !described.has(topic))
-    if (missing.length > 0) {
-      throw new TopologyError(missing.map((topic) => `source topic ${topic} does not exist`))
-    }
-    return new Map([...described].map(([topic, { partitions }]) => [topic, partitions]))
-  }
-
   private async sourceEnds(): Promise<readonly PartitionOffset[]> {
-    const partitions = [...(await this.sourceCounts())].flatMap(([topic, count]) =>
+    const partitions = [...(await sourceCounts(this.log, this.spec.topology))].flatMap(([topic, count]) =>
       Array.from({ length: count }, (_, partition) => ({ topic, partition })),
     )
     const ends = await this.log.offsets('end', partitions)
@@ -212,26 +203,11 @@ export class StreamsApp {
     )
   }
 
-  private async createTopics(plan: PartitionPlan): Promise<void> {
+  private async createTopics(plan: PartitionPlan, topicPrefix: string): Promise<void> {
     const { log } = this
     const { topology } = this.spec
     const { applicationId, lateTopic, deadLetterTopic } = this.config
-    const compacted = { cleanup: 'compact', retentionMs: -1 } as const
-    const internal: TopicSpec[] = topology.subTopologies.flatMap((part) => [
-      { name: commitLogTopic(applicationId, part.id), partitions: plan.tasks[part.id]!, settings: compacted },
-      ...part.stores.map((store) => {
-        return {
-          name: changelogTopic(applicationId, store),
-          partitions: plan.tasks[part.id]!,
-          settings: compacted,
-        }
-      }),
-      ...inputsOf(part, topology).flatMap(({ name, isRepartition }) =>
-        isRepartition
-          ? [{ name: repartitionTopic(applicationId, name), partitions: plan.counts.get(name)! }]
-          : [],
-      ),
-    ])
+    const internal = internalTopicSpecs(topology, plan, topicPrefix)
     const outputs = [...new Set([...outputTopicsOf(topology), lateTopic, deadLetterTopic])]
     const existing = await log.describeTopics(outputs)
     const partitions = Math.max(...sourceTopicsOf(topology).map((topic) => plan.counts.get(topic)!))
@@ -246,12 +222,6 @@ export class StreamsApp {
         [error.message],
       )
     }
-  }
-
-  private fingerprint(plan: PartitionPlan): Fingerprint {
-    const facts: Record<string, string> = { ...fingerprintOf(this.spec.topology) }
-    for (const [input, count] of plan.counts) facts[`partitions of ${input}`] = String(count)
-    return facts
   }
 
   private goTo(state: AppState): void {

@@ -17,6 +17,7 @@ import type { Application } from './application.ts'
 import { decodeAssignment } from './assignment.ts'
 import { CommitScheduler } from './commit-scheduler.ts'
 import { IdleWatch } from './idle-watch.ts'
+import { refuseOldIncarnation } from './incarnations.ts'
 import { InputLookup } from './input-lookup.ts'
 import { RunEnd } from './run-end.ts'
 import { joinWorkerGroup } from './worker-membership.ts'
@@ -75,7 +76,7 @@ export class Worker {
     this.wake = new Wake(clock)
     this.reader = log.reader({ prefetchBytes: config.inputBufferBytes })
     const lookup = new InputLookup({ clock, random, onRetry: (error) => this.tell(error) })
-    this.feeder = new TaskFeeder(this.reader, config.applicationId, config.inputBufferBytes, lookup)
+    this.feeder = new TaskFeeder(this.reader, application.topicPrefix, config.inputBufferBytes, lookup)
     this.commits = new CommitScheduler(application, this.wake)
     this.runEnd = new RunEnd(application)
     this.idleWatch =
@@ -271,6 +272,9 @@ export class Worker {
   private async startWanted(wanted: Wanted): Promise<void> {
     this.wanted = undefined
     try {
+      const { log, config, incarnation } = this.application
+      // As a member: nobody can restore the application from now on.
+      await refuseOldIncarnation(log, config.applicationId, incarnation)
       const names = new Set(wanted.tasks.map(taskName))
       for (const [name, running] of this.running) {
         if (names.has(name) && running.task.state === 'suspended') continue
