@@ -6,6 +6,7 @@ import { StreamsApp } from '../runtime/streams-app.ts'
 import type { SensorSerdes } from '../sensors/sensor-serdes.ts'
 import { SENSOR_DEFAULTS, sensorTopology, type SensorTopologyOptions } from '../sensors/sensor-topology.ts'
 import type { StateDirectory } from '../state/backend.ts'
+import type { Topology } from '../topology/topology.ts'
 import type { CommandContext } from './command.ts'
 import { deadLetterTopicOf, lateTopicOf } from './import-records.ts'
 import { RunWatch } from './run-watch.ts'
@@ -65,6 +66,15 @@ export function topologyOptions(settings: Settings): SensorTopologyOptions {
   }
 }
 
+/** The topology of the settings. `ConfigError` for windows that it cannot have. */
+export function aggregatorTopology(settings: Settings, serdes: SensorSerdes): Topology {
+  try {
+    return sensorTopology(topologyOptions(settings), serdes)
+  } catch (error) {
+    throw error instanceof RangeError ? new ConfigError([error.message]) : error
+  }
+}
+
 function configOf(settings: Settings): StreamsConfigInput {
   const {
     applicationId,
@@ -113,7 +123,7 @@ export async function runAggregator(
   let app: StreamsApp
   try {
     app = new StreamsApp({
-      topology: sensorTopology(topologyOptions(settings), serdes),
+      topology: aggregatorTopology(settings, serdes),
       config: configOf(settings),
       log,
       directory,
@@ -123,7 +133,7 @@ export async function runAggregator(
     })
   } catch (error) {
     await directory.close()
-    throw error instanceof RangeError ? new ConfigError([error.message]) : error
+    throw error
   }
   onMade?.(app, directory)
   const watch = new RunWatch(context, app, log, bounded !== undefined)

@@ -8,13 +8,14 @@ import type { Terminal } from './terminal.ts'
 
 /** A command of the program, as data: the parser and the help are made from it. */
 export interface Command {
+  /** One word, or two of which the first is in `COMMAND_GROUPS`. */
   readonly name: string
   /** A few words, for the list of commands. */
   readonly summary: string
   /** Two sentences or so: what it does, and what one should know. */
   readonly description: string
   /** What stands behind the name; none by default. */
-  readonly argument?: { readonly name: string; readonly help: string; readonly variadic: boolean }
+  readonly argument?: CommandArgument
   /** Settings it takes besides those of every command. */
   readonly settings: readonly SettingKey[]
   readonly examples: readonly string[]
@@ -22,6 +23,21 @@ export interface Command {
   check?(settings: ResolvedSettings): readonly string[]
   /** Does it. Resolves with the exit code; rejects with what `describeFailure` tells. */
   run(context: CommandContext): Promise<number>
+}
+
+/** What stands behind the name of a command. */
+export interface CommandArgument {
+  readonly name: string
+  readonly help: string
+  /** Whether there may be several. */
+  readonly variadic: boolean
+  /** Whether it may be left out; not by default. */
+  readonly optional?: boolean
+}
+
+/** Commands of two words: what the first word stands for. */
+export const COMMAND_GROUPS: Readonly<Record<string, string>> = {
+  savepoint: 'states of an application to go back to: takes, checks, compares them',
 }
 
 /** Everything a command may use. */

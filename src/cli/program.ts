@@ -1,6 +1,6 @@
 /** The command line as commander parses it, made from the commands and the table of settings. */
 import { Command as Parser, CommanderError, Option } from 'commander'
-import type { Command } from './command.ts'
+import { COMMAND_GROUPS, type Command } from './command.ts'
 import { EXIT } from './failure.ts'
 import { flagOf, GLOBAL_SETTINGS, settingOf, type SettingKey } from './settings.ts'
 
@@ -66,14 +66,16 @@ function addCommand(
   found: (args: readonly string[], flags: Map<SettingKey, string | boolean>) => void,
 ): void {
   const { name, argument, settings } = command
-  const parser = program
-    .command(name)
+  const words = name.split(' ')
+  const parser = (words.length > 1 ? groupOf(program, words[0]!) : program)
+    .command(words.at(-1)!)
     .summary(command.summary)
     .description(command.description)
     .addHelpText('after', examplesOf(command))
     .showHelpAfterError(`(millrace ${name} --help shows what there is)`)
   if (argument !== undefined) {
-    parser.argument(argument.variadic ? `<${argument.name}...>` : `<${argument.name}>`, argument.help)
+    const text = argument.variadic ? `${argument.name}...` : argument.name
+    parser.argument(argument.optional === true ? `[${text}]` : `<${text}>`, argument.help)
   }
   const options = [...settings, ...GLOBAL_SETTINGS].map((key) => ({ key, option: optionFor(key) }))
   for (const { option } of options.slice(0, settings.length)) parser.addOption(option)
@@ -87,6 +89,18 @@ function addCommand(
     }
     found(parser.args, flags)
   })
+}
+
+/** The parser of the commands that begin with this word. */
+function groupOf(program: Parser, word: string): Parser {
+  const existing = program.commands.find((command) => command.name() === word)
+  if (existing !== undefined) return existing
+  return program
+    .command(word)
+    .summary(COMMAND_GROUPS[word] ?? '')
+    .description(COMMAND_GROUPS[word] ?? '')
+    .helpCommand('help [command]', 'shows the help of a command')
+    .showHelpAfterError(`(millrace ${word} --help shows what there is)`)
 }
 
 function optionFor(key: SettingKey): Option {

@@ -167,7 +167,7 @@ export const SETTINGS = {
   sort: toggle('false', 'Brings the readings of each file into the order of event time first.'),
   again: toggle(
     'false',
-    'Does again what is already done: imports once more, generates from the start.',
+    'Does again what is already done: imports once more, generates from the start, goes back once more.',
     ONCE,
   ),
 
@@ -271,6 +271,30 @@ export const SETTINGS = {
     'host:port',
     'Serves /metrics, /health/live and /health/ready there; port 0 takes any that is free. Default: nothing.',
   ),
+
+  fromSavepoint: optional(
+    kinds.text(),
+    'name',
+    'Goes back to this savepoint first, unless the application already began anew with it.',
+    ONCE,
+  ),
+  republish: toggle(
+    'false',
+    'With --from-savepoint: also where results published since will come a second time.',
+    ONCE,
+  ),
+
+  // savepoint
+  savepointDir: optional(
+    kinds.text(),
+    'dir',
+    'Where savepoints are kept, in a folder for each application. Default: savepoints in the data directory.',
+  ),
+  savepointName: optional(kinds.text(), 'name', 'What the savepoint is called. Default: the time.', {
+    flag: 'name',
+    ...ONCE,
+  }),
+  stopAfter: toggle('false', 'Has all instances end once the savepoint is taken.', { flag: 'stop', ...ONCE }),
 
   // export, topology, status, reset
   exportFormat: given(kinds.choice('jsonl', 'csv'), 'format', 'jsonl', 'jsonl or csv.', { flag: 'format' }),

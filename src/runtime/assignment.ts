@@ -14,6 +14,8 @@ export interface MemberInfo {
   readonly working: readonly string[]
   /** Tasks whose state it has. */
   readonly stored: readonly string[]
+  /** It wants the application to be held; see pause.ts. Absent: it does not. */
+  readonly pause?: 'hold' | 'stop'
 }
 
 /** The info as a member sends it when it joins. */

@@ -139,7 +139,7 @@ export class StreamsApp {
         else if (this.currentState === 'starting') this.goTo('running')
         await this.worker.run()
         // A run that an earlier instance had left open ends where that one wanted; now comes what this one is for.
-        isLast = this.stopRequested || !application.hasRunToCome
+        isLast = this.worker.isStopping || !application.hasRunToCome
       } while (!isLast)
       if (this.currentState === 'running') this.goTo('stopping')
       await this.spec.directory.close()

@@ -9,6 +9,7 @@ import {
   encodeMemberInfo,
   type MemberInfo,
 } from './assignment.ts'
+import { assignPause, pauseAskedBy } from './pause.ts'
 
 export interface WorkerListener {
   /** Names of the tasks it works now. */
@@ -41,6 +42,8 @@ export async function joinWorkerGroup(
       const infos = new Map<string, MemberInfo>(
         members.map(({ memberId, metadata }) => [memberId, decodeMemberInfo(metadata)]),
       )
+      const pause = pauseAskedBy(infos.values())
+      if (pause !== undefined) return Promise.resolve(assignPause(members, pause))
       const assigned = assignTasks(infos, tasks)
       return Promise.resolve(
         new Map([...assigned].map(([member, names]) => [member, encodeAssignment(names)])),

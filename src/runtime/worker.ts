@@ -12,15 +12,17 @@
  */
 import { sleep, type Clock } from '../clock.ts'
 import { codeOf, CorruptedStateError, FatalError, FencedError, messageOf } from '../errors.ts'
-import type { GroupMember, GroupMembership, LogProducer, LogReader, PollResult } from '../log/log.ts'
+import type { GroupMember, GroupMembership, LogProducer, LogReader } from '../log/log.ts'
 import type { Application } from './application.ts'
 import { decodeAssignment } from './assignment.ts'
 import { CommitScheduler } from './commit-scheduler.ts'
 import { IdleWatch } from './idle-watch.ts'
 import { refuseOldIncarnation } from './incarnations.ts'
 import { InputLookup } from './input-lookup.ts'
+import { Intake, POLL_WAIT_MS } from './intake.ts'
 import { RunEnd } from './run-end.ts'
 import { joinWorkerGroup } from './worker-membership.ts'
+import { pauseIn, type Pause } from './pause.ts'
 import type { RunningTask } from './running-task.ts'
 import { TaskFeeder } from './task-feeder.ts'
 import { taskName, type TaskId } from './task-id.ts'
@@ -38,11 +40,12 @@ export interface ControlRequest {
 interface Wanted {
   readonly tasks: readonly TaskId[]
   readonly member: GroupMember
+  /** Somebody holds the application: there are no tasks for anybody, and what is suspended stays so. */
+  readonly pause: Pause | undefined
 }
 
 /** Records of one task worked at a stretch, so that heartbeats and reads get their turn. */
 const SLICE_RECORDS = 2_000
-const POLL_WAIT_MS = 100
 const RECOVERY_BACKOFF_MS_MAX = 5_000
 
 export class Worker {
@@ -51,6 +54,7 @@ export class Worker {
   private readonly wake: Wake
   private readonly reader: LogReader
   private readonly feeder: TaskFeeder
+  private readonly intake: Intake
   private readonly commits: CommitScheduler
   private readonly runEnd: RunEnd
   private readonly idleWatch: IdleWatch | undefined
@@ -61,8 +65,6 @@ export class Worker {
   private producer: LogProducer | undefined
   private wanted: Wanted | undefined
   private assigned: Wanted | undefined
-  private polling: Promise<void> | undefined
-  private polled: PollResult | undefined
   private failure: unknown
   private fatal: Error | undefined
   private failures = 0
@@ -77,6 +79,7 @@ export class Worker {
     this.reader = log.reader({ prefetchBytes: config.inputBufferBytes })
     const lookup = new InputLookup({ clock, random, onRetry: (error) => this.tell(error) })
     this.feeder = new TaskFeeder(this.reader, application.topicPrefix, config.inputBufferBytes, lookup)
+    this.intake = new Intake(this.reader, this.feeder, this.wake, (error) => (this.failure = error))
     this.commits = new CommitScheduler(application, this.wake)
     this.runEnd = new RunEnd(application)
     this.idleWatch =
@@ -90,9 +93,14 @@ export class Worker {
     return this.running
   }
 
+  /** Whether it was told to end: by `stop`, or by whoever holds the application. */
+  get isStopping(): boolean {
+    return this.stopping
+  }
+
   /** Whether nothing is on its way: no rebalance, no start, no commit, nothing read and not handed out. */
   get isQuiet(): boolean {
-    const waits = this.wanted !== undefined || this.failure !== undefined || this.polled !== undefined
+    const waits = this.wanted !== undefined || this.failure !== undefined || this.intake.isWaiting
     return !waits && this.assigned !== undefined && this.control.length === 0 && this.commits.isIdle
   }
 
@@ -143,7 +151,7 @@ export class Worker {
       const decided = !busy && this.idleWatch !== undefined && (await this.checkIdle())
       this.commits.commitIfDue(this.commitContext())
       if (this.application.stopsAtEnd && (await this.hasFinished())) return true
-      this.handOut()
+      this.intake.handOut()
       if (busy || decided) await this.clock.yieldNow()
       else await this.wake.wait(this.sleepMs())
     } catch (error) {
@@ -187,34 +195,8 @@ export class Worker {
   }
 
   private hasFinished(): Promise<boolean> | boolean {
-    if (this.assigned === undefined || !this.commits.isIdle) return false
+    if (this.assigned === undefined || this.assigned.pause !== undefined || !this.commits.isIdle) return false
     return this.runEnd.isReachedBy(this.running.values())
-  }
-
-  /** Gives what was read to the tasks and asks for more. */
-  private handOut(): void {
-    if (this.polled !== undefined) {
-      const polled = this.polled
-      this.polled = undefined
-      this.feeder.distribute(polled)
-      if (polled.chunks.length > 0) this.wake.signal()
-    }
-    this.polling ??= this.poll().then(
-      (result) => {
-        this.polled = result
-        this.polling = undefined
-        this.wake.signal()
-      },
-      (error: unknown) => {
-        this.polling = undefined
-        this.failure = error
-        this.wake.signal()
-      },
-    )
-  }
-
-  private async poll(): Promise<PollResult> {
-    return this.feeder.prepare(await this.reader.poll(POLL_WAIT_MS))
   }
 
   private sleepMs(): number {
@@ -228,7 +210,8 @@ export class Worker {
   }
 
   private onAssigned(assignment: Uint8Array, member: GroupMember): void {
-    this.wanted = { tasks: decodeAssignment(assignment), member }
+    const pause = pauseIn(assignment)
+    this.wanted = { tasks: pause === undefined ? decodeAssignment(assignment) : [], member, pause }
     this.wake.signal()
   }
 
@@ -255,7 +238,7 @@ export class Worker {
     if (request.kind === 'revoked') {
       try {
         await this.commits.commitAll(context)
-        for (const { task } of this.running.values()) task.goTo('suspended')
+        for (const { task } of this.running.values()) if (task.state === 'running') task.goTo('suspended')
       } catch (error) {
         this.tell(error)
         await this.dropTasks()
@@ -271,6 +254,7 @@ export class Worker {
   /** Starts what the group has given us; tasks that were only suspended go on as they are. */
   private async startWanted(wanted: Wanted): Promise<void> {
     this.wanted = undefined
+    if (wanted.pause !== undefined) return this.rest(wanted, wanted.pause)
     try {
       const { log, config, incarnation } = this.application
       // As a member: nobody can restore the application from now on.
@@ -303,6 +287,14 @@ export class Worker {
       this.assigned = wanted
       this.failure = error
     }
+  }
+
+  /** Waits, everything committed and suspended, for what comes after the pause. */
+  private rest(assigned: Wanted, pause: Pause): void {
+    this.assigned = assigned
+    this.idleWatch?.watch([])
+    this.application.events.emit({ type: 'paused', pause })
+    if (pause === 'stop') this.stop()
   }
 
   private feedTasks(): void {
