@@ -14,7 +14,7 @@ import { StreamsBuilder } from '../../src/topology/streams-builder.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import { Stores } from '../../src/topology/stores.ts'
 import type { StreamsEvent } from '../../src/runtime/events.ts'
-import type { TopicPartition } from '../../src/log/log.ts'
+import type { Log, TopicPartition } from '../../src/log/log.ts'
 import { readTopic, type ReadRecord } from './read-topic.ts'
 
 export const APPLICATION = 'app'
@@ -58,6 +58,16 @@ export function orderedTopology(windowMs = WINDOW_MS): Topology {
   return builder.build()
 }
 
+/** The log, but for what `changes` does instead. */
+export function changedLog(log: Log, changes: Partial<Log>): Log {
+  return new Proxy(log, {
+    get(target, name) {
+      const value: unknown = Reflect.get(changes, name) ?? Reflect.get(target, name, target)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
+}
+
 /** An instance that was started. */
 export interface RigInstance {
   readonly app: StreamsApp
@@ -90,9 +100,9 @@ export class SavepointRig {
     ])
   }
 
-  start(applicationId = APPLICATION, topology = this.topology): RigInstance {
+  start(applicationId = APPLICATION, log: Log = this.connect()): RigInstance {
     const app = new StreamsApp({
-      topology,
+      topology: this.topology,
       config: {
         applicationId,
         commitIntervalMs: 20,
@@ -101,7 +111,7 @@ export class SavepointRig {
         maxFutureSkewMs: null,
         transactionTimeoutMs: 2_000,
       },
-      log: this.connect(),
+      log,
       directory: new MemoryStateDirectory(`disk ${this.disks++}`),
     })
     const events: StreamsEvent[] = []
@@ -110,6 +120,11 @@ export class SavepointRig {
     const instance = { app, events, ended }
     this.instances.push(instance)
     return instance
+  }
+
+  /** A way to the same topics that can be killed. */
+  anotherLog(): EmbeddedLog {
+    return this.connect()
   }
 
   async stopAll(): Promise<void> {
