@@ -52,8 +52,11 @@ export interface RestoreContext {
   readonly onProgress?: (done: number, total: number) => void
 }
 
-/** Long enough for a transaction of `fillPartition` on a slow log. */
-const TRANSACTION_TIMEOUT_MS = 60_000
+/**
+ * Long enough for a transaction of `fillPartition` on a slow log; and after a kill in the last one an instance that
+ * starts waits so long to know which incarnation counts.
+ */
+const TRANSACTION_TIMEOUT_MS = 15_000
 
 /**
  * Restores; resolves with the number of the new incarnation. Whether what was published since may come twice is for
@@ -82,7 +85,7 @@ export async function restoreInto(
     await switchTo(context, savepoint, target, producer, incarnation, entries)
     return incarnation
   } catch (error) {
-    throw await explained(error, log, applicationId)
+    throw await explained(error, log, applicationId, transactionalId)
   } finally {
     await producer.close().catch(() => undefined)
   }
@@ -273,7 +276,12 @@ function offsetsOf(
 }
 
 /** Being fenced has two reasons here: somebody joined the group, or another restore began. */
-async function explained(error: unknown, log: Log, applicationId: string): Promise<unknown> {
+async function explained(
+  error: unknown,
+  log: Log,
+  applicationId: string,
+  transactionalId: string,
+): Promise<unknown> {
   if (error instanceof UnknownOutcomeError) {
     return new FatalError(
       'RESTORE_UNKNOWN',
@@ -283,6 +291,9 @@ async function explained(error: unknown, log: Log, applicationId: string): Promi
     )
   }
   if (!(error instanceof FencedError)) return error
+  const { memberIds } = await log.describeGroup(applicationId)
+  // The transaction is open still, and whoever wants to know the current incarnation would wait for it.
+  if (memberIds.length > 0) await log.fenceProducer(transactionalId)
   await refuseRunning(log, applicationId)
   return new FatalError('RESTORE_OVERTAKEN', `Another restore of application ${applicationId} has begun.`, {
     cause: error,

@@ -1,13 +1,17 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
 import { codeOf } from '../../../../src/errors.ts'
+import { dropIncarnation } from '../../../../src/jobs/savepoint/drop-incarnation.ts'
 import { publishedSince } from '../../../../src/jobs/savepoint/published-since.ts'
+import { restoreInto } from '../../../../src/jobs/savepoint/restore.ts'
 import type { Savepoint } from '../../../../src/jobs/savepoint/savepoint-folder.ts'
 import { currentIncarnation } from '../../../../src/runtime/incarnations.ts'
 import { readStatus } from '../../../../src/runtime/status.ts'
 import {
   APPLICATION,
+  changedLog,
   orderedTopology,
   SavepointRig,
   type RigInstance,
@@ -227,6 +231,52 @@ describe('restoring', () => {
     expect(await rig.restore(savepoint)).toBe(5)
     expect(await rig.restore(savepoint)).toBe(6)
     expect(await currentIncarnation(rig.log, APPLICATION)).toBe(6)
+  })
+
+  it('that stands still is overtaken by a later one, and changes nothing when it goes on', async () => {
+    const { rig, savepoint } = await stoppedWithSavepoint()
+    let goOn = (): void => undefined
+    const gate = new Promise<void>((resolve) => (goOn = resolve))
+    let stands = false
+    const slow = changedLog(rig.log, {
+      async producer(options) {
+        const producer = await rig.log.producer(options)
+        const send = producer.send.bind(producer)
+        producer.send = async (batches) => {
+          stands = true
+          await gate
+          return send(batches)
+        }
+        return producer
+      },
+    })
+    const target = { applicationId: APPLICATION, topology: rig.topology }
+    const first = failing(restoreInto({ log: slow, clock: systemClock }, savepoint, target))
+    await rig.until(() => stands)
+    expect(await rig.restore(savepoint)).toBe(2)
+    goOn()
+    expect(await first).toMatch(/^RESTORE_OVERTAKEN/)
+    expect(await currentIncarnation(rig.log, APPLICATION)).toBe(2)
+    // What it left behind.
+    expect(await dropIncarnation(rig.log, APPLICATION, 1)).toContain('app.i1-commits-0')
+    rig.start()
+    await rig.settled()
+  })
+
+  it('fails without a trace in what counts when an instance joins before it is done', async () => {
+    const { rig, savepoint } = await stoppedWithSavepoint()
+    const late = changedLog(rig.log, {
+      async createTopics(specs) {
+        await rig.log.createTopics(specs)
+        rig.start()
+        await rig.settled()
+      },
+    })
+    const target = { applicationId: APPLICATION, topology: rig.topology }
+    const refused = await failing(restoreInto({ log: late, clock: systemClock }, savepoint, target))
+    expect(refused).toMatch(/^APPLICATION_RUNNING/)
+    expect(await currentIncarnation(rig.log, APPLICATION)).toBe(0)
+    expect(rig.instances[0]!.app.state).toBe('running')
   })
 
   it('tells what has been published since', async () => {
