@@ -11,7 +11,8 @@ export const savepointDropCommand: Command = {
   summary: 'removes the internal topics of a former incarnation',
   description:
     'Each time the application goes back to a savepoint it begins a new incarnation, with internal topics of ' +
-    'its own; the former ones stay. This removes those of one of them. What it published stays; savepoints do not need it.',
+    'its own; the former ones stay. This removes those of one of them. What it published stays; savepoints do ' +
+    'not need it.',
   argument: { name: 'incarnation', help: 'its number; 0 for the first', variadic: false },
   settings: [],
   examples: ['millrace savepoint drop-incarnation 0'],

@@ -22,8 +22,8 @@ export const PARTITIONS = 3
 const WINDOW_MS = 1_000
 
 /**
- * in → (by the value's room, repartitioned) → texts joined window by window, which depends on the order, so that records
- * of a partition that is ahead are held → out; beside it a store whose entries expire.
+ * in → (by the value's room, repartitioned) → texts joined window by window, which depends on the order, so that
+ * records of a partition that is ahead are held → out; beside it a store whose entries expire.
  */
 export function orderedTopology(windowMs = WINDOW_MS): Topology {
   const builder = new StreamsBuilder()
@@ -77,19 +77,27 @@ export interface RigInstance {
 
 export class SavepointRig {
   readonly root: string
-  readonly log: EmbeddedLog
+  readonly log: Log
   readonly instances: RigInstance[] = []
   readonly topology: Topology
-  private readonly connect: () => EmbeddedLog
+  private readonly connect: () => Log
+  /** A way to the same topics that can be killed. */
+  readonly anotherLog: () => EmbeddedLog
+  private readonly sessionTimeoutMs: number
   private fed = 0
   private disks = 0
 
-  constructor(root: string, topology = orderedTopology()) {
+  /** Without `shared`, a log in memory of its own. */
+  constructor(root: string, shared?: Log) {
     this.root = root
-    this.topology = topology
+    this.topology = orderedTopology()
     const chance = { clock: systemClock, random: systemRandom }
     const broker = createInMemoryBroker(chance)
-    this.connect = () => new EmbeddedLog({ connection: broker.connect(), ...chance, verifyChecksums: false })
+    this.anotherLog = () =>
+      new EmbeddedLog({ connection: broker.connect(), ...chance, verifyChecksums: false })
+    // A broker takes no less.
+    this.sessionTimeoutMs = shared === undefined ? 900 : 6_000
+    this.connect = () => shared ?? this.anotherLog()
     this.log = this.connect()
   }
 
@@ -106,7 +114,7 @@ export class SavepointRig {
       config: {
         applicationId,
         commitIntervalMs: 20,
-        sessionTimeoutMs: 900,
+        sessionTimeoutMs: this.sessionTimeoutMs,
         idleTimeoutMs: null,
         maxFutureSkewMs: null,
         transactionTimeoutMs: 2_000,
@@ -120,11 +128,6 @@ export class SavepointRig {
     const instance = { app, events, ended }
     this.instances.push(instance)
     return instance
-  }
-
-  /** A way to the same topics that can be killed. */
-  anotherLog(): EmbeddedLog {
-    return this.connect()
   }
 
   async stopAll(): Promise<void> {
@@ -169,7 +172,7 @@ export class SavepointRig {
       applicationId: APPLICATION,
       root: this.root,
       openScratch: () => Promise.resolve(new MemoryStateDirectory('scratch')),
-      sessionTimeoutMs: 900,
+      sessionTimeoutMs: this.sessionTimeoutMs,
       ...spec,
     })
   }
