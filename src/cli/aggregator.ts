@@ -7,6 +7,7 @@ import { StreamsApp } from '../runtime/streams-app.ts'
 import type { SensorSerdes } from '../sensors/sensor-serdes.ts'
 import { SENSOR_DEFAULTS, sensorTopology, type SensorTopologyOptions } from '../sensors/sensor-topology.ts'
 import type { StateDirectory } from '../state/backend.ts'
+import type { Topology } from '../topology/topology.ts'
 import type { WatchedApp } from '../web/observed-app.ts'
 import type { CommandContext } from './command.ts'
 import { deadLetterTopicOf, lateTopicOf } from './import-records.ts'
@@ -68,6 +69,15 @@ export function topologyOptions(settings: Settings): SensorTopologyOptions {
   }
 }
 
+/** The topology of the settings. `ConfigError` for windows that it cannot have. */
+export function aggregatorTopology(settings: Settings, serdes: SensorSerdes): Topology {
+  try {
+    return sensorTopology(topologyOptions(settings), serdes)
+  } catch (error) {
+    throw error instanceof RangeError ? new ConfigError([error.message]) : error
+  }
+}
+
 /** The configuration of the application. */
 export function configOf(settings: Settings): StreamsConfigInput {
   const {
@@ -114,14 +124,14 @@ export async function makeAggregator(parts: AggregatorParts): Promise<StreamsApp
   const { settings, serdes, bounded, ...rest } = parts
   try {
     return new StreamsApp({
-      topology: sensorTopology(topologyOptions(settings), serdes),
+      topology: aggregatorTopology(settings, serdes),
       config: configOf(settings),
       ...rest,
       ...(bounded !== undefined && { bounded }),
     })
   } catch (error) {
     await parts.directory.close()
-    throw error instanceof RangeError ? new ConfigError([error.message]) : error
+    throw error
   }
 }
 

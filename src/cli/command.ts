@@ -40,6 +40,7 @@ export const COMMAND_GROUPS: Readonly<Record<string, string>> = {
   backfill:
     'computes results of a time range again, compares them, publishes the differences, takes them back',
   dlq: 'what could not be worked: shows it, puts it back, puts it aside',
+  savepoint: 'states of an application to go back to: takes, checks, compares them',
 }
 
 /** Everything a command may use. */

@@ -36,6 +36,12 @@ import { parseCommandLine, type CommandLine } from './program.ts'
 import { resetCommand } from './reset.ts'
 import { resolveSettings, type ResolvedSettings } from './resolve-settings.ts'
 import { runCommand } from './run.ts'
+import { savepointCreateCommand } from './savepoint-create.ts'
+import { savepointDiffCommand } from './savepoint-diff.ts'
+import { savepointDropCommand } from './savepoint-drop.ts'
+import { savepointListCommand } from './savepoint-list.ts'
+import { savepointShowCommand } from './savepoint-show.ts'
+import { savepointVerifyCommand } from './savepoint-verify.ts'
 import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
 import { Terminal } from './terminal.ts'
@@ -66,6 +72,12 @@ export const COMMANDS: readonly Command[] = [
   dlqReplayCommand,
   dlqDiscardCommand,
   auditCommand,
+  savepointCreateCommand,
+  savepointListCommand,
+  savepointShowCommand,
+  savepointVerifyCommand,
+  savepointDiffCommand,
+  savepointDropCommand,
   resetCommand,
 ]
 

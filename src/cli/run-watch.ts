@@ -91,6 +91,11 @@ export class RunWatch {
           { tasks: event.tasks, records: event.records, ms: Math.round(event.durationMs) },
           'committed',
         )
+      case 'paused':
+        return logger[level](
+          { then: event.pause === 'stop' ? 'end' : 'go on' },
+          'held while a savepoint is taken',
+        )
       case 'run-finished':
         this.finished = true
         return logger[level]({ run: event.run }, 'end reached')

@@ -1,12 +1,14 @@
 /** `millrace run`: readings become aggregates. */
 import { sleep } from '../clock.ts'
 import { FatalError } from '../errors.ts'
+import { checkSavepointName } from '../jobs/savepoint/savepoint-folder.ts'
 import type { Log } from '../log/log.ts'
 import { SENSOR_DEFAULTS } from '../sensors/sensor-topology.ts'
 import type { OpsEndpoint } from '../web/ops-endpoint.ts'
-import { AGGREGATOR_SETTINGS, aggregatorProblems, runAggregator } from './aggregator.ts'
+import { AGGREGATOR_SETTINGS, aggregatorProblems, aggregatorTopology, runAggregator } from './aggregator.ts'
 import type { Command, CommandContext } from './command.ts'
 import { EXIT, InterruptedError } from './failure.ts'
+import { goBackToSavepoint } from './from-savepoint.ts'
 import { observedApp, openOps } from './ops.ts'
 import { summarize, summaryAsJson, takeSnapshot, tellSummary } from './run-summary.ts'
 import { formatProblems, openSensorSerdes } from './value-format.ts'
@@ -34,18 +36,26 @@ export const runCommand: Command = {
     'registry',
     'valueFormat',
     'http',
+    'fromSavepoint',
+    'republish',
+    'again',
+    'savepointDir',
   ],
   examples: [
     'millrace run --window 5m --advance 1m --grace 30s',
     'millrace run --until-end --flush --valid-range 55..105',
     'millrace run --format avro --registry http://127.0.0.1:8081',
     'millrace run --workers 2 --http 127.0.0.1:9464',
+    'millrace run --from-savepoint before-upgrade',
   ],
   check(settings) {
-    const { untilEnd, flush } = settings.values
+    const { untilEnd, flush, fromSavepoint, republish, again } = settings.values
     const problems = [...aggregatorProblems(settings), ...formatProblems(settings)]
     if (flush && !untilEnd)
       problems.push('--flush closes what is open at the end of a run: it needs --until-end')
+    if (fromSavepoint !== undefined) checkSavepointName(fromSavepoint)
+    else if (republish || again)
+      problems.push(`--${republish ? 'republish' : 'again'} is about --from-savepoint, which is not there`)
     return problems
   },
   async run(context) {
@@ -64,6 +74,7 @@ async function aggregate(context: CommandContext, ops: OpsEndpoint | undefined):
   const log = await context.openLog('create')
   if (!(await topicThere(context, log, settings.untilEnd))) return EXIT.done
   const serdes = await openSensorSerdes(context)
+  await goBackToSavepoint(context, log, aggregatorTopology(settings, serdes))
   const place = {
     log,
     applicationId: settings.applicationId,

@@ -6,6 +6,7 @@
  * unless the row names another flag. A row marked `oneShot` belongs to one call and is a flag only.
  */
 import { PROMOTION_SETTINGS } from './promotion-settings.ts'
+import { SAVEPOINT_SETTINGS } from './savepoint-settings.ts'
 import { given, optional, toggle, type Setting } from './setting-rows.ts'
 import * as kinds from './setting-values.ts'
 
@@ -118,7 +119,7 @@ export const SETTINGS = {
   sort: toggle('false', 'Brings the readings of each file into the order of event time first.'),
   again: toggle(
     'false',
-    'Does again what is already done: imports once more, generates from the start, replays what was replayed.',
+    'Does again what is already done: imports, generates from the start, replays, goes back once more.',
     ONCE,
   ),
 
@@ -234,6 +235,9 @@ export const SETTINGS = {
     'host:port',
     'Serves /metrics, /health/live and /health/ready there; port 0 takes any that is free. Default: nothing.',
   ),
+
+  // run, savepoint
+  ...SAVEPOINT_SETTINGS,
 
   // export, topology, status, reset, dlq
   exportFormat: given(kinds.choice('jsonl', 'csv'), 'format', 'jsonl', 'jsonl or csv.', { flag: 'format' }),

@@ -11,8 +11,9 @@ import { acquireDirectoryLock, type DirectoryLock } from '../directory-lock.ts'
 import { codeOf, FatalError } from '../errors.ts'
 import type { Log, Offset, TopicPartition } from '../log/log.ts'
 import { readStatus } from '../runtime/status.ts'
-import { isInternalTopic } from '../runtime/internal-topics.ts'
+import { incarnationsTopic } from '../runtime/internal-topics.ts'
 import { parseTaskName } from '../runtime/task-id.ts'
+import { topicsOfApplication } from './application-topics.ts'
 
 /** What is to be reset. */
 export interface ResetSpec {
@@ -48,7 +49,7 @@ export async function planReset({ log, applicationId, stateFolder }: ResetSpec):
   return {
     applicationId,
     positions: await findPositions(log, applicationId),
-    internalTopics: ownTopics(applicationId, await log.listTopics()),
+    internalTopics: topicsOfApplication(applicationId, await log.listTopics()),
     stateFolders: await findStateFolders(path.join(stateFolder, applicationId), stateFolder),
   }
 }
@@ -73,7 +74,10 @@ export async function reset(spec: ResetSpec, plan: ResetPlan): Promise<void> {
   for (const folder of plan.stateFolders) await removeEmpty(folder)
   await removeEmpty(path.join(stateFolder, applicationId))
   await log.deleteGroup(applicationId)
-  await log.deleteTopics(plan.internalTopics)
+  // What says which incarnation counts goes last: without it an earlier one would be taken for the current one.
+  const last = incarnationsTopic(applicationId)
+  await log.deleteTopics(plan.internalTopics.filter((topic) => topic !== last))
+  await log.deleteTopics(plan.internalTopics.filter((topic) => topic === last))
 }
 
 async function refuseMembers(log: Log, applicationId: string): Promise<void> {
@@ -97,19 +101,6 @@ async function findPositions(log: Log, applicationId: string): Promise<ResetPlan
     const offset = offsets[index] ?? null
     return offset === null ? [] : [{ ...partition, offset }]
   })
-}
-
-/**
- * The internal topics of an application. The name of one application can begin the name of another (`sensors`,
- * `sensors-2`): a topic belongs to the longest application id that fits it, of those that have a commit log.
- */
-function ownTopics(applicationId: string, topics: readonly string[]): readonly string[] {
-  const others = topics.flatMap((topic) => /^(.+)-commits-\d+$/.exec(topic)?.[1] ?? [])
-  const longer = others.filter((other) => other !== applicationId && other.startsWith(`${applicationId}-`))
-  return topics.filter(
-    (topic) =>
-      isInternalTopic(applicationId, topic) && !longer.some((other) => topic.startsWith(`${other}-`)),
-  )
 }
 
 /** The folders of all instances; refuses anything that is not laid out as millrace does it. */

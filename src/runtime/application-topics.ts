@@ -1,34 +1,22 @@
 /** The topics of an application: looked up, made where they are missing, and looked over for what would do harm. */
-import { FatalError, StateMismatchError, TopologyError } from '../errors.ts'
-import type { Log, TopicDescription, TopicSpec } from '../log/log.ts'
-import { inputsOf } from '../topology/channels.ts'
+import { FatalError, StateMismatchError } from '../errors.ts'
+import type { Log, TopicDescription } from '../log/log.ts'
 import type { PartitionPlan } from '../topology/partition-plan.ts'
 import { outputTopicsOf, sourceTopicsOf, type Topology } from '../topology/topology.ts'
 import type { StreamsConfig } from './config.ts'
-import { changelogTopic, commitLogTopic, repartitionTopic } from './internal-topics.ts'
+import { internalTopicSpecs } from './layout.ts'
 import { topicWarnings, type TopicRole, type TopicUse } from './topic-warnings.ts'
 
 interface TopicsSpec {
   readonly log: Log
   readonly topology: Topology
   readonly config: StreamsConfig
+  /** What the internal topics begin with. */
+  readonly topicPrefix: string
 }
 
 /** What is written only is not read. */
 const READ: ReadonlySet<TopicRole> = new Set(['input', 'changelog', 'repartition'])
-
-const COMPACTED = { cleanup: 'compact', retentionMs: -1 } as const
-
-/** Partition counts of the source topics. `TopologyError` where one does not exist. */
-export async function sourceCounts({ log, topology }: TopicsSpec): Promise<ReadonlyMap<string, number>> {
-  const topics = sourceTopicsOf(topology)
-  const described = await log.describeTopics(topics)
-  const missing = topics.filter((topic) => !described.has(topic))
-  if (missing.length > 0) {
-    throw new TopologyError(missing.map((topic) => `source topic ${topic} does not exist`))
-  }
-  return new Map([...described].map(([topic, { partitions }]) => [topic, partitions]))
-}
 
 /**
  * Makes the topics that are missing: internal ones as the plan has it, outputs with as many partitions as the widest
@@ -41,7 +29,7 @@ export async function createMissingTopics(spec: TopicsSpec, plan: PartitionPlan)
   const partitions = Math.max(...sourceTopicsOf(topology).map((topic) => plan.counts.get(topic)!))
   const missing = outputs.filter((topic) => !existing.has(topic)).map((name) => ({ name, partitions }))
   try {
-    await log.createTopics([...internalTopics(spec, plan), ...missing])
+    await log.createTopics([...internalTopicSpecs(topology, plan, spec.topicPrefix), ...missing])
   } catch (error) {
     if (!(error instanceof FatalError) || error.code !== 'TOPIC_PARTITIONS_DIFFER') throw error
     throw new StateMismatchError(
@@ -79,8 +67,8 @@ async function usesOf(spec: TopicsSpec, plan: PartitionPlan): Promise<readonly T
   const { log, topology } = spec
   const roles = new Map<string, TopicRole>()
   for (const topic of sourceTopicsOf(topology)) roles.set(topic, 'input')
-  for (const { name, settings } of internalTopics(spec, plan)) {
-    roles.set(name, settings === COMPACTED ? 'changelog' : 'repartition')
+  for (const { name, settings } of internalTopicSpecs(topology, plan, spec.topicPrefix)) {
+    roles.set(name, settings?.cleanup === 'compact' ? 'changelog' : 'repartition')
   }
   for (const topic of outputsOf(spec)) roles.set(topic, 'side-output')
   for (const node of topology.nodes.values()) if (node.type === 'sink') roles.set(node.topic, 'output')
@@ -92,24 +80,6 @@ async function usesOf(spec: TopicsSpec, plan: PartitionPlan): Promise<readonly T
   const described = await log.describeTopics([...roles.keys()])
   return [...described].map(([topic, description]) => {
     return { role: roles.get(topic)!, description, timestampIsEventTime: withOwnTime.has(topic) }
-  })
-}
-
-function internalTopics({ topology, config }: TopicsSpec, plan: PartitionPlan): readonly TopicSpec[] {
-  const { applicationId } = config
-  return topology.subTopologies.flatMap((part) => {
-    const partitions = plan.tasks[part.id]!
-    return [
-      { name: commitLogTopic(applicationId, part.id), partitions, settings: COMPACTED },
-      ...part.stores.map((store) => {
-        return { name: changelogTopic(applicationId, store), partitions, settings: COMPACTED }
-      }),
-      ...inputsOf(part, topology).flatMap(({ name, isRepartition }) => {
-        return isRepartition
-          ? [{ name: repartitionTopic(applicationId, name), partitions: plan.counts.get(name)! }]
-          : []
-      }),
-    ]
   })
 }
 

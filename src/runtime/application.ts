@@ -21,6 +21,10 @@ export interface TimeRange {
 
 export interface Application {
   readonly config: StreamsConfig
+  /** Counts how often the application went back to a savepoint; see incarnations.ts. */
+  readonly incarnation: number
+  /** What the names of its internal topics begin with. */
+  readonly topicPrefix: string
   readonly topology: Topology
   readonly plan: PartitionPlan
   readonly tasks: readonly TaskId[]

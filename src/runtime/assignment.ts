@@ -23,6 +23,8 @@ export interface MemberInfo {
   readonly standbys?: number
   /** The same for members that end together. Absent: a process of its own. */
   readonly process?: string
+  /** It wants the application to be held; see pause.ts. Absent: it does not. */
+  readonly pause?: 'hold' | 'stop'
 }
 
 /** What a member is given. */

@@ -34,6 +34,8 @@ export interface BoundedRun {
 export interface BoundedRunSpec {
   readonly log: Log
   readonly applicationId: string
+  /** What the names of its internal topics begin with. */
+  readonly topicPrefix: string
   readonly tasks: readonly TaskId[]
   readonly sources: readonly TopicPartition[]
 }
@@ -93,7 +95,7 @@ function isSame(run: BoundedRun, { flush, ends }: RunRequest): boolean {
 }
 
 async function beginRun(
-  { log, applicationId, sources }: BoundedRunSpec,
+  { log, topicPrefix, sources }: BoundedRunSpec,
   producer: LogProducer,
   number: number,
   { flush, ends }: RunRequest,
@@ -107,7 +109,7 @@ async function beginRun(
   const records = new RecordBatchBuilder()
   records.append(0, COMMIT_KEYS.run, encodeEntry(run))
   producer.begin()
-  await producer.send([{ ...partitionOf(applicationId), records }])
+  await producer.send([{ ...partitionOf(topicPrefix), records }])
   await producer.commit()
   return run
 }
@@ -129,8 +131,12 @@ export function endOf(run: BoundedRun, { topic, partition }: TopicPartition): Of
   return BigInt(end)
 }
 
-async function readNewestRun({ log, applicationId }: BoundedRunSpec): Promise<BoundedRun | undefined> {
-  const partition = partitionOf(applicationId)
+/** The run that was begun last; `undefined` where there was none. */
+export async function readNewestRun({
+  log,
+  topicPrefix,
+}: Pick<BoundedRunSpec, 'log' | 'topicPrefix'>): Promise<BoundedRun | undefined> {
+  const partition = partitionOf(topicPrefix)
   const [start] = await log.offsets('start', [partition])
   const [end] = await log.offsets('end', [partition])
   let newest: Buffer | undefined
@@ -140,9 +146,9 @@ async function readNewestRun({ log, applicationId }: BoundedRunSpec): Promise<Bo
   return newest === undefined ? undefined : decodeEntry<BoundedRun>(newest, `${partition.topic}/0`)
 }
 
-async function isOpen({ log, applicationId, tasks }: BoundedRunSpec, { run }: BoundedRun): Promise<boolean> {
+async function isOpen({ log, topicPrefix, tasks }: BoundedRunSpec, { run }: BoundedRun): Promise<boolean> {
   for (const { subTopology, partition } of tasks) {
-    const topic = commitLogTopic(applicationId, subTopology)
+    const topic = commitLogTopic(topicPrefix, subTopology)
     const [end] = await log.offsets('end', [{ topic, partition }])
     const { latest } = await readNewest(log, { topic, partition }, end!)
     if ((latest?.finishedRun ?? 0) < run) return true
@@ -150,6 +156,6 @@ async function isOpen({ log, applicationId, tasks }: BoundedRunSpec, { run }: Bo
   return false
 }
 
-function partitionOf(applicationId: string): TopicPartition {
-  return { topic: commitLogTopic(applicationId, 0), partition: 0 }
+function partitionOf(topicPrefix: string): TopicPartition {
+  return { topic: commitLogTopic(topicPrefix, 0), partition: 0 }
 }

@@ -54,7 +54,7 @@ function prepareTask(running: RunningTask, clock: Clock): TaskCommit {
   stores.expire(closer.closedThroughMs)
   const { changelogs } = running
   stores.transaction.prepare((store, key, value, timestampMs) => {
-    changelogs.add(changelogTopic(running.applicationId, store), task.id.partition, timestampMs, key, value)
+    changelogs.add(changelogTopic(running.topicPrefix, store), task.id.partition, timestampMs, key, value)
   })
   task.completeOutputs()
   const entry = running.nextEntry()
@@ -120,7 +120,7 @@ function positionsAfter(
 function completeEntry({ running, entry }: TaskCommit, positions: ReadonlyMap<string, Offset>): CommitEntry {
   const changelogs: Record<string, ChangelogPosition> = {}
   for (const [store, before] of Object.entries(entry.changelogs)) {
-    const topic = changelogTopic(running.applicationId, store)
+    const topic = changelogTopic(running.topicPrefix, store)
     const offset = positions.get(`${topic}/${running.task.id.partition}`)
     changelogs[store] = offset === undefined ? before : { ...before, offset: String(offset) }
   }
@@ -138,6 +138,6 @@ function entryBatches(
     records.append(atMs, COMMIT_KEYS.latest, encoded)
     if (keepsHistory) records.append(atMs, COMMIT_KEYS.history(entry.commitId), encoded)
     const { subTopology, partition } = running.task.id
-    return { topic: commitLogTopic(running.applicationId, subTopology), partition, records }
+    return { topic: commitLogTopic(running.topicPrefix, subTopology), partition, records }
   })
 }

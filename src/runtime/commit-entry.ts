@@ -93,9 +93,7 @@ export function encodeEntry(entry: object): string {
 export function decodeEntry<T extends { readonly formatVersion: 1 }>(bytes: Buffer, where: string): T {
   let entry: unknown
   try {
-    entry = JSON.parse(bytes.toString('utf8'), (_key, value: unknown) => {
-      return typeof value === 'string' && value.startsWith(ESCAPE) ? unescaped(value) : value
-    })
+    entry = parseEncoded(bytes.toString('utf8'))
   } catch (error) {
     throw new FatalError(
       'COMMIT_LOG_UNREADABLE',
@@ -113,6 +111,13 @@ export function decodeEntry<T extends { readonly formatVersion: 1 }>(bytes: Buff
     )
   }
   return entry as T
+}
+
+/** Reads the text of an object that `encodeEntry` wrote, whatever it is. `SyntaxError` for what is no JSON. */
+export function parseEncoded(text: string): unknown {
+  return JSON.parse(text, (_key, value: unknown) => {
+    return typeof value === 'string' && value.startsWith(ESCAPE) ? unescaped(value) : value
+  })
 }
 
 function unescaped(text: string): unknown {

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { ConfigError } from '../errors.ts'
 import { isLegalName } from '../topology/validation.ts'
+import { looksLikeIncarnation } from './internal-topics.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -17,10 +18,13 @@ const milliseconds = (least: number) =>
     .min(least)
     .max(1_000 * 365 * 24 * HOUR_MS)
 const bytes = (least: number) => z.number().int().min(least)
+const reserved = 'names that end in ".i" and a number are kept for incarnations'
 const name = z.string().refine(isLegalName, 'use 1 to 200 letters, digits, ".", "_" or "-"')
 
 const schema = z.strictObject({
-  applicationId: name.describe('Names the consumer group, the state folder and all internal topics.'),
+  applicationId: name
+    .refine((id) => !looksLikeIncarnation(id), reserved)
+    .describe('Names the consumer group, the state folder and all internal topics.'),
   commitIntervalMs: milliseconds(1)
     .default(100)
     .describe('Longest time between the work of a record and its commit.'),

@@ -41,6 +41,8 @@ export type StreamsEvent =
       readonly records: number
       readonly durationMs: number
     }
+  /** Somebody holds the application, to take a savepoint: it goes on afterwards, or ends. */
+  | { readonly type: 'paused'; readonly pause: 'hold' | 'stop' }
   /** A bounded run has ended in all tasks of this instance. */
   | { readonly type: 'run-finished'; readonly run: number }
   /** Something went wrong that the application mends by itself. */

@@ -6,7 +6,7 @@ import type { Wake } from './wake.ts'
 /** Longest wait of a poll. */
 export const POLL_WAIT_MS = 100
 
-/** Asked for by the loop of the worker, once a round. */
+/** Reads on while the tasks work, and hands out between two rounds. */
 export class Intake {
   private readonly reader: LogReader
   private readonly feeder: TaskFeeder

@@ -11,7 +11,7 @@ import { RecordCollector } from './record-collector.ts'
 import type { StreamTask } from './task.ts'
 
 export interface RunningTaskSpec {
-  readonly applicationId: string
+  readonly topicPrefix: string
   readonly task: StreamTask
   readonly fingerprint: Fingerprint
   readonly clock: Clock
@@ -22,7 +22,7 @@ export interface RunningTaskSpec {
 }
 
 export class RunningTask {
-  readonly applicationId: string
+  readonly topicPrefix: string
   readonly task: StreamTask
   /** Changelog entries of the commit being prepared. */
   readonly changelogs: RecordCollector
@@ -43,7 +43,7 @@ export class RunningTask {
 
   constructor(spec: RunningTaskSpec) {
     this.spec = spec
-    this.applicationId = spec.applicationId
+    this.topicPrefix = spec.topicPrefix
     this.task = spec.task
     this.changelogs = new RecordCollector(spec.maxRecordBytes)
     this.commitId = spec.task.parts.commitId
@@ -67,7 +67,7 @@ export class RunningTask {
     for (const [topic, source] of sources) offsets.push({ topic, partition, offset: BigInt(source.position) })
     for (const [node, input] of repartitions) {
       offsets.push({
-        topic: repartitionTopic(this.applicationId, node),
+        topic: repartitionTopic(this.topicPrefix, node),
         partition,
         offset: BigInt(input.position),
       })
@@ -83,7 +83,7 @@ export class RunningTask {
     for (const [topic, source] of sources)
       offsets.push({ topic, partition, offset: BigInt(source.fetchPosition) })
     for (const [node, input] of repartitions) {
-      const topic = repartitionTopic(this.applicationId, node)
+      const topic = repartitionTopic(this.topicPrefix, node)
       offsets.push({ topic, partition, offset: BigInt(input.fetchPosition) })
     }
     return offsets
@@ -138,7 +138,7 @@ export class RunningTask {
     const { partition } = this.task.id
     return [...this.task.parts.built.repartitions.keys()].flatMap((node) => {
       const offset = this.committedOffsets[node]
-      const topic = repartitionTopic(this.applicationId, node)
+      const topic = repartitionTopic(this.topicPrefix, node)
       return offset === undefined ? [] : [{ topic, partition, offset: BigInt(offset) }]
     })
   }

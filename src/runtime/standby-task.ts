@@ -69,8 +69,8 @@ export class StandbyTask {
    */
   async open(): Promise<readonly PartitionOffset[]> {
     const { application, id } = this
-    const { log, config } = application
-    const commits = { topic: commitLogTopic(config.applicationId, id.subTopology), partition: id.partition }
+    const { log, topicPrefix } = application
+    const commits = { topic: commitLogTopic(topicPrefix, id.subTopology), partition: id.partition }
     // As far as a commit can reach that is in the state on disk already: up to the stable offset it may be missing.
     const [end] = await log.offsets('end', [commits])
     const { latest } = await readNewest(log, commits, end!)

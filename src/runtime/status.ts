@@ -8,12 +8,15 @@ import type { GroupDescription, Log, Offset, TopicPartition } from '../log/log.t
 import type { ChannelState, CommitEntry } from './commit-entry.ts'
 import { readNewest } from './commit-log.ts'
 import type { Counts } from './counters.ts'
-import { commitLogTopic, repartitionTopic } from './internal-topics.ts'
+import { currentIncarnation } from './incarnations.ts'
+import { commitLogTopic, repartitionTopic, topicPrefixOf } from './internal-topics.ts'
 import { taskName, type TaskId } from './task-id.ts'
 
 /** An application as the log knows it. */
 export interface ApplicationStatus {
   readonly applicationId: string
+  /** How often it went back to a savepoint; what is told is of this incarnation. */
+  readonly incarnation: number
   readonly group: GroupDescription
   /** In the order of their names; none before the application has run for the first time. */
   readonly tasks: readonly TaskStatus[]
@@ -74,29 +77,31 @@ export type Holdup =
 export async function readStatus(log: Log, applicationId: string): Promise<ApplicationStatus> {
   const group = await log.describeGroup(applicationId)
   const topics = new Set(await log.listTopics())
+  const incarnation = await currentIncarnation(log, applicationId)
+  const prefix = topicPrefixOf(applicationId, incarnation)
   const tasks: TaskStatus[] = []
-  for (let subTopology = 0; topics.has(commitLogTopic(applicationId, subTopology)); subTopology++) {
-    const topic = commitLogTopic(applicationId, subTopology)
+  for (let subTopology = 0; topics.has(commitLogTopic(prefix, subTopology)); subTopology++) {
+    const topic = commitLogTopic(prefix, subTopology)
     const partitions = (await log.describeTopics([topic])).get(topic)?.partitions ?? 0
     for (let partition = 0; partition < partitions; partition++) {
-      tasks.push(await readTask(log, applicationId, { subTopology, partition }, topics))
+      tasks.push(await readTask(log, prefix, { subTopology, partition }, topics))
     }
   }
-  return { applicationId, group, tasks }
+  return { applicationId, incarnation, group, tasks }
 }
 
 async function readTask(
   log: Log,
-  applicationId: string,
+  prefix: string,
   id: TaskId,
   topics: ReadonlySet<string>,
 ): Promise<TaskStatus> {
   const { partition } = id
-  const commits = { topic: commitLogTopic(applicationId, id.subTopology), partition }
+  const commits = { topic: commitLogTopic(prefix, id.subTopology), partition }
   // What is committed and visible: a status must not wait for a transaction that is still open.
   const [stable] = await log.offsets('stable', [commits])
   const { latest, latestAtMs, owner } = await readNewest(log, commits, stable ?? 0n)
-  const inputs = latest === undefined ? [] : await readInputs(log, applicationId, partition, latest, topics)
+  const inputs = latest === undefined ? [] : await readInputs(log, prefix, partition, latest, topics)
   const operators = Object.values(latest?.operators ?? {})
   const channels = latest?.channels ?? []
   return {
@@ -118,7 +123,7 @@ async function readTask(
 
 async function readInputs(
   log: Log,
-  applicationId: string,
+  prefix: string,
   partition: number,
   { offsets, channels }: CommitEntry,
   topics: ReadonlySet<string>,
@@ -126,7 +131,7 @@ async function readInputs(
   const inputs: InputStatus[] = []
   for (const [input, offset] of Object.entries(offsets)) {
     // An entry names a source topic, or a repartition node.
-    const repartition = repartitionTopic(applicationId, input)
+    const repartition = repartitionTopic(prefix, input)
     const isRepartition = topics.has(repartition)
     const topic = isRepartition ? repartition : input
     if (!topics.has(topic)) continue

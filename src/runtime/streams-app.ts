@@ -12,12 +12,11 @@
 import { systemClock, systemRandom, type Clock, type Random } from '../clock.ts'
 import { partitionKey, type Log, type PartitionOffset, type TopicPartition } from '../log/log.ts'
 import type { StateDirectory } from '../state/backend.ts'
-import { fingerprintOf, type Fingerprint } from '../topology/fingerprint.ts'
-import { planPartitions, type PartitionPlan } from '../topology/partition-plan.ts'
+import type { PartitionPlan } from '../topology/partition-plan.ts'
 import { sourceTopicsOf, type Topology } from '../topology/topology.ts'
 import { appTransition, type AppState } from './app-state.ts'
 import type { Application, ApplicationOptions } from './application.ts'
-import { checkTopics, createMissingTopics, describeOutputs, sourceCounts } from './application-topics.ts'
+import { checkTopics, createMissingTopics, describeOutputs } from './application-topics.ts'
 import {
   doesAll,
   findOpenRun,
@@ -28,11 +27,13 @@ import {
 } from './bounded-run.ts'
 import { parseConfig, type StreamsConfig, type StreamsConfigInput } from './config.ts'
 import { EventBus, type StreamsEvent } from './events.ts'
+import { currentIncarnation } from './incarnations.ts'
+import { topicPrefixOf } from './internal-topics.ts'
+import { layoutOf, sourceCounts } from './layout.ts'
 import { patientLog } from './patient-log.ts'
 import { withRetries } from './retry.ts'
 import type { RunningTask } from './running-task.ts'
 import type { StandbyProgress } from './standby-task.ts'
-import type { TaskId } from './task-id.ts'
 import { taskProgress, type TaskProgress } from './task-progress.ts'
 import { Worker } from './worker.ts'
 import type { Observable } from 'rxjs'
@@ -151,7 +152,7 @@ export class StreamsApp {
         else if (this.currentState === 'starting') this.goTo('running')
         await this.worker.run()
         // A run that an earlier instance had left open ends where that one wanted; now comes what this one is for.
-        isLast = this.stopRequested || !application.hasRunToCome
+        isLast = this.worker.isStopping || !application.hasRunToCome
       } while (!isLast)
       if (this.currentState === 'running') this.goTo('stopping')
       await this.spec.directory.close()
@@ -167,22 +168,24 @@ export class StreamsApp {
   private async prepare(wanted: readonly PartitionOffset[] | undefined): Promise<Application> {
     const { topology, directory, bounded } = this.spec
     const { config, log } = this
-    const topics = { log, topology, config }
-    const plan = planPartitions(topology, await sourceCounts(topics))
-    const tasks = plan.tasks.flatMap((count, subTopology) =>
-      Array.from({ length: count }, (_, partition): TaskId => ({ subTopology, partition })),
-    )
+    const { applicationId } = config
+    const { plan, tasks, fingerprint } = await layoutOf(log, topology)
+    const incarnation = await currentIncarnation(log, applicationId)
+    const topicPrefix = topicPrefixOf(applicationId, incarnation)
+    const topics = { log, topology, config, topicPrefix }
     await createMissingTopics(topics, plan)
     const outputs = await describeOutputs(topics)
     this.warnOnce(await checkTopics(topics, plan))
-    const runSpec = { log, applicationId: config.applicationId, tasks, sources: this.sourcePartitions(plan) }
+    const runSpec = { log, applicationId, topicPrefix, tasks, sources: this.sourcePartitions(plan) }
     const run = bounded === undefined ? await unfinishedFlush(runSpec) : await openRun(runSpec, bounded)
     return {
       config,
+      incarnation,
+      topicPrefix,
       topology,
       plan,
       tasks,
-      fingerprint: this.fingerprint(plan),
+      fingerprint,
       log,
       directory,
       clock: this.clock,
@@ -207,9 +210,8 @@ export class StreamsApp {
 
   /** Where the run that is asked for ends. */
   private async sourceEnds(): Promise<readonly PartitionOffset[]> {
-    const { log, config } = this
-    const counts = await sourceCounts({ log, topology: this.spec.topology, config })
-    const partitions = [...counts].flatMap(([topic, count]) =>
+    const { log } = this
+    const partitions = [...(await sourceCounts(log, this.spec.topology))].flatMap(([topic, count]) =>
       Array.from({ length: count }, (_, partition) => ({ topic, partition })),
     )
     const given = this.spec.bounded?.ends
@@ -224,12 +226,6 @@ export class StreamsApp {
     return sourceTopicsOf(this.spec.topology).flatMap((topic) =>
       Array.from({ length: plan.counts.get(topic)! }, (_, partition) => ({ topic, partition })),
     )
-  }
-
-  private fingerprint(plan: PartitionPlan): Fingerprint {
-    const facts: Record<string, string> = { ...fingerprintOf(this.spec.topology) }
-    for (const [input, count] of plan.counts) facts[`partitions of ${input}`] = String(count)
-    return facts
   }
 
   private goTo(state: AppState): void {

@@ -47,6 +47,8 @@ export interface TaskSpec {
   readonly topology: Topology
   readonly plan: PartitionPlan
   readonly config: StreamsConfig
+  /** What the names of internal topics begin with. */
+  readonly topicPrefix: string
   readonly clock: Clock
   readonly backend: StateBackend
   /** The last commit, or the seed of a task that has never committed; `undefined` where there is neither. */
@@ -226,7 +228,7 @@ function buildSenders(
   part: SubTopology,
   taskChannels: readonly TaskChannel[],
 ): ReadonlyMap<string, RepartitionSender> {
-  const { id, topology, plan, config } = spec
+  const { id, topology, plan } = spec
   const senders = new Map<string, RepartitionSender>()
   for (const node of part.sinks) {
     if (nodeOf(topology, node).type !== 'repartition') continue
@@ -240,7 +242,7 @@ function buildSenders(
     senders.set(
       node,
       new RepartitionSender({
-        topic: repartitionTopic(config.applicationId, node),
+        topic: repartitionTopic(spec.topicPrefix, node),
         partitions: plan.counts.get(node)!,
         originOfChannel: taskChannels.map(originOf),
         originOfOperator: windowedNodes(part, topology).map((operator) =>

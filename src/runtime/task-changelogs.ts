@@ -7,11 +7,11 @@ import type { TaskId } from './task-id.ts'
 
 /** In the order of the stores; each end is the high watermark. `FatalError` `TOPIC_UNKNOWN` where one is missing. */
 export async function describeChangelogs(
-  { log, config, topology }: Application,
+  { log, topicPrefix, topology }: Application,
   id: TaskId,
 ): Promise<readonly Changelog[]> {
   const { stores } = topology.subTopologies[id.subTopology]!
-  const topics = stores.map((store) => changelogTopic(config.applicationId, store))
+  const topics = stores.map((store) => changelogTopic(topicPrefix, store))
   const described = await log.describeTopics(topics)
   const changelogs: Changelog[] = []
   for (const [index, store] of stores.entries()) {

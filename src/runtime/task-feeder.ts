@@ -29,16 +29,16 @@ interface Input {
 
 export class TaskFeeder {
   private readonly reader: LogReader
-  private readonly applicationId: string
+  private readonly topicPrefix: string
   private readonly maxWaitingBytes: number
   private readonly lookup: InputLookup
   private readonly feeds = new Map<string, Feed>()
   /** Aborted when the feeds of the moment are given up. */
   private feeding = new AbortController()
 
-  constructor(reader: LogReader, applicationId: string, maxWaitingBytes: number, lookup: InputLookup) {
+  constructor(reader: LogReader, topicPrefix: string, maxWaitingBytes: number, lookup: InputLookup) {
     this.reader = reader
-    this.applicationId = applicationId
+    this.topicPrefix = topicPrefix
     this.maxWaitingBytes = maxWaitingBytes
     this.lookup = lookup
   }
@@ -48,7 +48,7 @@ export class TaskFeeder {
     const { sources, repartitions } = running.task.parts.built
     for (const [topic, source] of sources) this.addFeed(running, topic, topic, false, source.fetchPosition)
     for (const [node, input] of repartitions) {
-      this.addFeed(running, node, repartitionTopic(this.applicationId, node), true, input.fetchPosition)
+      this.addFeed(running, node, repartitionTopic(this.topicPrefix, node), true, input.fetchPosition)
     }
   }
 

@@ -60,10 +60,10 @@ export function taskProgress(running: RunningTask, run: BoundedRun | undefined):
 }
 
 /** The numbers of the channels that come through each input. */
-function channelsByTopic({ applicationId, task }: RunningTask): ReadonlyMap<string, readonly number[]> {
+function channelsByTopic({ topicPrefix, task }: RunningTask): ReadonlyMap<string, readonly number[]> {
   const channels = new Map<string, number[]>()
   for (const [number, { input, isRepartition }] of task.parts.taskChannels.entries()) {
-    const topic = isRepartition ? repartitionTopic(applicationId, input) : input
+    const topic = isRepartition ? repartitionTopic(topicPrefix, input) : input
     const others = channels.get(topic)
     if (others === undefined) channels.set(topic, [number])
     else others.push(number)

@@ -53,13 +53,13 @@ export async function startTasks(spec: StartSpec): Promise<readonly RunningTask[
 }
 
 async function fenceFormerOwners(
-  { log, config }: Application,
+  { log, topicPrefix }: Application,
   tasks: readonly TaskId[],
   ownTransactionalId: string,
 ): Promise<void> {
   const former = new Set<string>()
   for (const { subTopology, partition } of tasks) {
-    const commits = { topic: commitLogTopic(config.applicationId, subTopology), partition }
+    const commits = { topic: commitLogTopic(topicPrefix, subTopology), partition }
     // What is stable is enough: an owner's name is committed before it begins anything else.
     const [stable] = await log.offsets('stable', [commits])
     const { owner } = await readNewest(log, commits, stable!)
@@ -71,14 +71,14 @@ async function fenceFormerOwners(
 
 async function startTask(spec: StartSpec, id: TaskId): Promise<RunningTask> {
   const { application } = spec
-  const { log, config, topology, fingerprint, clock, events, options, run } = application
+  const { log, config, topicPrefix, topology, fingerprint, clock, events, options, run } = application
   const name = taskName(id)
   const inputs = inputPartitions(application, id)
   const committed = await log.committedOffsets(
     config.applicationId,
     inputs.map(({ partition }) => partition),
   )
-  const commits = { topic: commitLogTopic(config.applicationId, id.subTopology), partition: id.partition }
+  const commits = { topic: commitLogTopic(topicPrefix, id.subTopology), partition: id.partition }
   const [end] = await log.offsets('end', [commits])
   const { latest, owner } = await readNewest(log, commits, end!)
   // After the commit log: should another owner be at work still, its changelogs reach as far as its commits at least.
@@ -123,7 +123,7 @@ async function startTask(spec: StartSpec, id: TaskId): Promise<RunningTask> {
     const { replayed, wipedBecause } = restored
     events.emit({ type: 'task-started', task: name, replayed, wipedBecause, commitId: latest?.commitId ?? 0 })
     return new RunningTask({
-      applicationId: config.applicationId,
+      topicPrefix,
       task,
       fingerprint,
       clock,
@@ -158,11 +158,14 @@ interface InputPartition {
   readonly partition: TopicPartition
 }
 
-function inputPartitions({ topology, plan, config }: Application, id: TaskId): readonly InputPartition[] {
+function inputPartitions(
+  { topology, plan, topicPrefix }: Application,
+  id: TaskId,
+): readonly InputPartition[] {
   return inputsOf(topology.subTopologies[id.subTopology]!, topology)
     .filter(({ name }) => id.partition < plan.counts.get(name)!)
     .map(({ name, isRepartition }) => {
-      const topic = isRepartition ? repartitionTopic(config.applicationId, name) : name
+      const topic = isRepartition ? repartitionTopic(topicPrefix, name) : name
       return { input: name, isRepartition, partition: { topic, partition: id.partition } }
     })
 }
@@ -235,7 +238,7 @@ async function refuseLostCommitLog(
 async function claimOwnership(spec: StartSpec, started: readonly RunningTask[]): Promise<void> {
   if (started.length === 0) return
   const { application, producer, member } = spec
-  const { config, directory, fingerprint } = application
+  const { config, topicPrefix, directory, fingerprint } = application
   const owner: OwnerEntry = {
     formatVersion: 1,
     transactionalId: producer.transactionalId,
@@ -250,7 +253,7 @@ async function claimOwnership(spec: StartSpec, started: readonly RunningTask[]):
       records.append(0, COMMIT_KEYS.latest, encodeEntry(first))
     }
     records.append(0, COMMIT_KEYS.owner, encodeEntry(owner))
-    return { topic: commitLogTopic(config.applicationId, id.subTopology), partition: id.partition, records }
+    return { topic: commitLogTopic(topicPrefix, id.subTopology), partition: id.partition, records }
   })
   producer.begin()
   await producer.send(batches)

@@ -10,6 +10,7 @@ import {
   encodeMemberInfo,
   type MemberInfo,
 } from './assignment.ts'
+import { assignPause, pauseAskedBy } from './pause.ts'
 
 /**
  * A rebalance waits until each member has heard of it from a heartbeat: with a third of the session, as Kafka's clients
@@ -58,6 +59,8 @@ export async function joinWorkerGroup(
       const infos = new Map<string, MemberInfo>(
         members.map(({ memberId, metadata }) => [memberId, decodeMemberInfo(metadata)]),
       )
+      const pause = pauseAskedBy(infos.values())
+      if (pause !== undefined) return Promise.resolve(assignPause(members, pause))
       return Promise.resolve(handOut(application, infos))
     },
     listener: {

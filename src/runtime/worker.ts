@@ -18,10 +18,12 @@ import type { Application } from './application.ts'
 import { decodeAssignment, type Assignment } from './assignment.ts'
 import { CommitScheduler } from './commit-scheduler.ts'
 import { IdleWatch } from './idle-watch.ts'
+import { refuseOldIncarnation } from './incarnations.ts'
 import { InputLookup } from './input-lookup.ts'
 import { Intake, POLL_WAIT_MS } from './intake.ts'
 import { RunEnd } from './run-end.ts'
 import { joinWorkerGroup } from './worker-membership.ts'
+import { pauseIn, type Pause } from './pause.ts'
 import { workWithin } from './rate-limit.ts'
 import type { RunningTask } from './running-task.ts'
 import type { StandbyProgress } from './standby-task.ts'
@@ -41,6 +43,8 @@ export interface ControlRequest {
 
 interface Wanted extends Assignment {
   readonly member: GroupMember
+  /** Somebody holds the application: there are no tasks for anybody, and what is suspended stays so. */
+  readonly pause: Pause | undefined
 }
 
 /** Records of one task worked at a stretch, so that heartbeats and reads get their turn. */
@@ -78,7 +82,7 @@ export class Worker {
     this.wake = new Wake(clock)
     this.reader = log.reader({ prefetchBytes: config.inputBufferBytes })
     const lookup = new InputLookup({ clock, random, onRetry: (error) => this.tell(error) })
-    this.feeder = new TaskFeeder(this.reader, config.applicationId, config.inputBufferBytes, lookup)
+    this.feeder = new TaskFeeder(this.reader, application.topicPrefix, config.inputBufferBytes, lookup)
     this.intake = new Intake(this.reader, this.feeder, this.wake, (error) => (this.failure = error))
     this.standbys = new Standbys(application)
     this.commits = new CommitScheduler(application, this.wake)
@@ -97,6 +101,11 @@ export class Worker {
   /** How far the standby copies are. */
   get standbyProgress(): readonly StandbyProgress[] {
     return this.standbys.progress
+  }
+
+  /** Whether it was told to end: by `stop`, or by whoever holds the application. */
+  get isStopping(): boolean {
+    return this.stopping
   }
 
   /** Whether nothing is on its way: no rebalance, no start, no commit, nothing read and not handed out. */
@@ -198,7 +207,7 @@ export class Worker {
   }
 
   private hasFinished(): Promise<boolean> | boolean {
-    if (this.assigned === undefined || !this.commits.isIdle) return false
+    if (this.assigned === undefined || this.assigned.pause !== undefined || !this.commits.isIdle) return false
     return this.runEnd.isReachedBy(this.running.values())
   }
 
@@ -214,7 +223,7 @@ export class Worker {
   }
 
   private onAssigned(assignment: Uint8Array, member: GroupMember): void {
-    this.wanted = { ...decodeAssignment(assignment), member }
+    this.wanted = { ...decodeAssignment(assignment), member, pause: pauseIn(assignment) }
     this.wake.signal()
   }
 
@@ -241,7 +250,7 @@ export class Worker {
     if (request.kind === 'revoked') {
       try {
         await this.commits.commitAll(context)
-        for (const { task } of this.running.values()) task.goTo('suspended')
+        for (const { task } of this.running.values()) if (task.state === 'running') task.goTo('suspended')
       } catch (error) {
         this.tell(error)
         await this.dropTasks()
@@ -257,7 +266,11 @@ export class Worker {
   /** Starts what the group has given us; tasks that were only suspended go on as they are. */
   private async startWanted(wanted: Wanted): Promise<void> {
     this.wanted = undefined
+    if (wanted.pause !== undefined) return this.rest(wanted, wanted.pause)
     try {
+      const { log, config, incarnation } = this.application
+      // As a member: nobody can restore the application from now on.
+      await refuseOldIncarnation(log, config.applicationId, incarnation)
       const names = new Set(wanted.active.map(taskName))
       for (const [name, running] of this.running) {
         if (names.has(name) && running.task.state === 'suspended') continue
@@ -288,6 +301,14 @@ export class Worker {
       this.assigned = wanted
       this.failure = error
     }
+  }
+
+  /** Waits, everything committed and suspended, for what comes after the pause. */
+  private rest(assigned: Wanted, pause: Pause): void {
+    this.assigned = assigned
+    this.idleWatch?.watch([])
+    this.application.events.emit({ type: 'paused', pause })
+    if (pause === 'stop') this.stop()
   }
 
   private feedTasks(): void {

@@ -22,6 +22,8 @@ export interface CutSpec {
   readonly closing: ReadonlyMap<string, ClosingTime>
   readonly spans: Spans
   readonly outOfOrdernessMs: number
+  /** Whether the first of `entries` is the first commit of all: else decisions before it are not known. */
+  readonly historyIsWhole: boolean
   /** Start of each input in the log, by topic. */
   readonly starts: Readonly<Record<string, bigint>>
   /** Whether a commit in between can be begun at: not where state has no end, nor behind repartitions. */
@@ -67,7 +69,7 @@ interface Begin {
 
 function chooseBegin(spec: CutSpec): Begin {
   const { entries, fromMs, spans } = spec
-  const fromStart = Object.values(spec.starts).every((start) => start === 0n)
+  const fromStart = spec.historyIsWhole && Object.values(spec.starts).every((start) => start === 0n)
   const beginning = { index: undefined, trustedFromMs: fromStart ? -Infinity : Infinity }
   if (!spec.seedable) return beginning
   // The newest commit with no record of the range before it: by then the begin must have been forgotten.

@@ -1,8 +1,9 @@
 /** What the live application has recorded of itself in its commit logs: positions, event time, decisions. */
-import type { Log } from '../../log/log.ts'
+import type { Log, TopicPartition } from '../../log/log.ts'
 import type { CommitEntry } from '../../runtime/commit-entry.ts'
 import { readHistory, readNewest } from '../../runtime/commit-log.ts'
-import { commitLogTopic } from '../../runtime/internal-topics.ts'
+import { currentIncarnation } from '../../runtime/incarnations.ts'
+import { commitLogTopic, topicPrefixOf } from '../../runtime/internal-topics.ts'
 import { taskName, type TaskId } from '../../runtime/task-id.ts'
 import type { Fingerprint } from '../../topology/fingerprint.ts'
 
@@ -12,6 +13,8 @@ export interface TaskHistory {
   readonly task: string
   /** The commits that were kept, and the newest one; oldest first. */
   readonly entries: readonly CommitEntry[]
+  /** Whether nothing came before: an application that went back to a savepoint has its earlier history elsewhere. */
+  readonly isWhole: boolean
   /** Of the topology it was worked with last. */
   readonly fingerprint: Fingerprint | undefined
 }
@@ -25,10 +28,12 @@ export async function readLiveHistory(
   applicationId: string,
   lastOnes: (subTopology: number) => boolean,
 ): Promise<ReadonlyMap<string, TaskHistory>> {
+  const incarnation = await currentIncarnation(log, applicationId)
+  const prefix = topicPrefixOf(applicationId, incarnation)
   const topics = new Set(await log.listTopics())
   const ids: TaskId[] = []
-  for (let subTopology = 0; topics.has(commitLogTopic(applicationId, subTopology)); subTopology++) {
-    const topic = commitLogTopic(applicationId, subTopology)
+  for (let subTopology = 0; topics.has(commitLogTopic(prefix, subTopology)); subTopology++) {
+    const topic = commitLogTopic(prefix, subTopology)
     const count = (await log.describeTopics([topic])).get(topic)?.partitions ?? 0
     for (let partition = 0; partition < count; partition++) ids.push({ subTopology, partition })
   }
@@ -37,12 +42,14 @@ export async function readLiveHistory(
     ...ids.filter(({ subTopology }) => lastOnes(subTopology)),
   ]
   const histories = new Map<string, TaskHistory>()
-  for (const id of ordered) histories.set(taskName(id), await readTask(log, applicationId, id))
+  for (const id of ordered) {
+    const place = { topic: commitLogTopic(prefix, id.subTopology), partition: id.partition }
+    histories.set(taskName(id), { ...(await readTask(log, place, id)), isWhole: incarnation === 0 })
+  }
   return histories
 }
 
-async function readTask(log: Log, applicationId: string, id: TaskId): Promise<TaskHistory> {
-  const place = { topic: commitLogTopic(applicationId, id.subTopology), partition: id.partition }
+async function readTask(log: Log, place: TopicPartition, id: TaskId): Promise<Omit<TaskHistory, 'isWhole'>> {
   const [stable] = await log.offsets('stable', [place])
   const { latest, owner } = await readNewest(log, place, stable!)
   const kept = await readHistory(log, place)

@@ -78,14 +78,16 @@ function cutAllAsLive(spec: PlanSpec, facts: PlanFacts): PlannedCut {
   const sources: SourceRange[] = []
   const cuts: Cut[] = []
   for (const { id, task, inputs } of readingTasks(spec, facts)) {
+    const history = historyOf(histories, task, inputs)
     const cut = cutAsLive({
-      entries: historyOf(histories, task, inputs).entries,
+      entries: history.entries,
       fromMs: request.range.fromMs,
       // Behind a repartition nobody knows from here when windows close: it is read as far as live has come.
       closing: alone && spans.windowed ? closingTimes(topology, request.range.toMs) : new Map(),
       spans,
       outOfOrdernessMs: config.outOfOrdernessMs,
       starts: startsOf(inputs),
+      historyIsWhole: history.isWhole,
       seedable: alone && spans.memoryMs !== Infinity,
       sameWindows: sameWindows(topology, facts.liveFingerprint),
     })

@@ -94,7 +94,7 @@ class Rig {
 async function leaveRunOpen(rig: Rig): Promise<BoundedRun> {
   await rig.drive(rig.app(false).run())
   await rig.write(0, 11)
-  const spec = { log: rig.log, applicationId: 'a', tasks: TASKS, sources: SOURCES }
+  const spec = { log: rig.log, applicationId: 'a', topicPrefix: 'a', tasks: TASKS, sources: SOURCES }
   return rig.drive(openRun(spec, { flush: false }))
 }
 

@@ -40,6 +40,7 @@ function cut(change: Partial<CutSpec> = {}): ReturnType<typeof cutAsLive> {
     spans: { windowsMs: 1_000, graceMs: 50, memoryMs: 0, windowed: true },
     outOfOrdernessMs: 0,
     starts: { in: 0n },
+    historyIsWhole: true,
     seedable: true,
     sameWindows: true,
     ...change,
@@ -80,6 +81,7 @@ describe('the cut of a replay as live', () => {
     expect(trustedFromMs).toBe(5_500)
     expect(cut({ starts: { in: 5_000n } }).trustedFromMs).toBe(Infinity)
     expect(cut({ seedable: false, starts: { in: 1n } }).trustedFromMs).toBe(Infinity)
+    expect(cut({ seedable: false, historyIsWhole: false }).trustedFromMs).toBe(Infinity)
   })
 
   it('ends at the newest commit, and says so, where live has not closed the range', () => {
