@@ -143,6 +143,14 @@ describe('settings', () => {
   })
 })
 
+/** The commands that a help lists. */
+function listed(help: string): string[] {
+  const list = help.slice(help.indexOf('Commands:'))
+  return [...list.matchAll(/^ {2}([a-z-]+) /gm)]
+    .map(([, name]) => name ?? '')
+    .filter((name) => name !== 'help')
+}
+
 describe('help', () => {
   const folder = temporaryFolder()
   mkdirSync(path.join(folder.path, 'x'))
@@ -150,10 +158,7 @@ describe('help', () => {
   it('of every command says what it does, with units, defaults and two examples', async () => {
     const { stdout, code } = await millrace(['--help'], { cwd: folder.path })
     expect(code).toBe(0)
-    const list = stdout.slice(stdout.indexOf('Commands:'))
-    const commands = [...list.matchAll(/^ {2}([a-z]+) /gm)]
-      .map(([, name]) => name ?? '')
-      .filter((name) => name !== 'help')
+    const commands = listed(stdout)
     expect(commands).toEqual([
       'start',
       'import',
@@ -163,9 +168,16 @@ describe('help', () => {
       'topics',
       'status',
       'topology',
+      'savepoint',
       'reset',
     ])
-    const helps = await Promise.all(commands.map((name) => millrace([name, '--help'], { cwd: folder.path })))
+    const group = await millrace(['savepoint', '--help'], { cwd: folder.path })
+    const inside = listed(group.stdout)
+    expect(inside).toEqual(['create', 'list', 'show', 'verify', 'diff', 'drop-incarnation'])
+    commands.splice(commands.indexOf('savepoint'), 1, ...inside.map((name) => `savepoint ${name}`))
+    const helps = await Promise.all(
+      commands.map((name) => millrace([...name.split(' '), '--help'], { cwd: folder.path })),
+    )
     for (const [index, help] of helps.entries()) {
       const name = commands[index] ?? ''
       expect(help.code).toBe(0)
