@@ -15,7 +15,10 @@ export const savepointDropCommand: Command = {
     'not need it.',
   argument: { name: 'incarnation', help: 'its number; 0 for the first', variadic: false },
   settings: [],
-  examples: ['millrace savepoint drop-incarnation 0'],
+  examples: [
+    'millrace savepoint drop-incarnation 0',
+    'millrace savepoint drop-incarnation 2 --application-id trial',
+  ],
   async run(context) {
     const { settings, terminal, args } = context
     const { applicationId } = settings

@@ -17,7 +17,10 @@ export const savepointShowCommand: Command = {
     'manifest as it is.',
   argument: { name: 'savepoint', help: 'name of the savepoint', variadic: false },
   settings: ['savepointDir'],
-  examples: ['millrace savepoint show before-upgrade'],
+  examples: [
+    'millrace savepoint show before-upgrade',
+    `millrace savepoint show before-upgrade --json | jq '.inputs[].offset'`,
+  ],
   async run(context) {
     const { terminal, args } = context
     const savepoint = await openNamed(context, args[0] ?? '')

@@ -14,7 +14,10 @@ export const savepointVerifyCommand: Command = {
     'anything is damaged.',
   argument: { name: 'savepoint', help: 'name of the savepoint', variadic: false },
   settings: ['savepointDir'],
-  examples: ['millrace savepoint verify before-upgrade'],
+  examples: [
+    'millrace savepoint verify before-upgrade',
+    'millrace savepoint verify before-upgrade --savepoint-dir /backup/savepoints',
+  ],
   async run(context) {
     const { terminal, args } = context
     const savepoint = await openNamed(context, args[0] ?? '')

@@ -144,6 +144,14 @@ describe('settings', () => {
   })
 })
 
+/** The commands that a help lists. */
+function listed(help: string): string[] {
+  const list = help.slice(help.indexOf('Commands:'))
+  return [...list.matchAll(/^ {2}([a-z-]+) /gm)]
+    .map(([, name]) => name ?? '')
+    .filter((name) => name !== 'help')
+}
+
 describe('help', () => {
   const folder = temporaryFolder()
   mkdirSync(path.join(folder.path, 'x'))
@@ -151,10 +159,7 @@ describe('help', () => {
   it('of every command says what it does, with units, defaults and two examples', async () => {
     const { stdout, code } = await millrace(['--help'], { cwd: folder.path })
     expect(code).toBe(0)
-    const list = stdout.slice(stdout.indexOf('Commands:'))
-    const commands = [...list.matchAll(/^ {2}([a-z]+) /gm)]
-      .map(([, name]) => name ?? '')
-      .filter((name) => name !== 'help')
+    const commands = listed(stdout)
     expect(commands).toEqual([
       'start',
       'import',
@@ -164,10 +169,14 @@ describe('help', () => {
       'topics',
       'status',
       'topology',
+      'backfill',
       'dlq',
       'audit',
+      'savepoint',
       'reset',
     ])
+    const group = await millrace(['savepoint', '--help'], { cwd: folder.path })
+    expect(listed(group.stdout)).toEqual(['create', 'list', 'show', 'verify', 'diff', 'drop-incarnation'])
     const names = COMMANDS.map(({ name }) => name)
     const helps = await Promise.all(
       names.map((name) => millrace([...name.split(' '), '--help'], { cwd: folder.path })),

@@ -10,7 +10,7 @@ const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array)),
   fc.string({ unit: 'binary' }).map((text) => Buffer.from(text)),
   fc.constant(Buffer.from('\uFEFF{"a": 1}\n')),
-  fc.constant(Buffer.alloc(70_000, 'é')),
+  fc.constant(Buffer.alloc(2_000, 'é')),
 )
 const side = fc.record({
   timestampMs: fc.integer({ min: -5, max: 8.64e15 }),
@@ -34,7 +34,7 @@ describe('a kept difference', () => {
         const value = Buffer.from(encodeDifference(kept))
         expect(decodeDifference(3, kept.key, value)).toEqual(kept)
       }),
-      { numRuns: 300, seed: 9 },
+      { numRuns: 200, seed: 9 },
     )
   })
 
