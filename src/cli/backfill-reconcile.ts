@@ -30,8 +30,8 @@ export const backfillReconcileCommand: Command = {
   description:
     'Compares the results of the range, key by key: match, changed, missing (staged only), extra (published only); ' +
     'checks what must hold of every staged result; keeps the differences for backfill promote. Can be repeated; ' +
-    'while the backfill is promoted it only looks. Exit code 0 only when nothing differs beyond --tolerance and everything ' +
-    'holds, 3 when not.',
+    'while the backfill is promoted it only looks. Exit code 0 only when nothing differs beyond --tolerance and ' +
+    'everything holds, 3 when not.',
   argument: { name: 'id', help: 'of the backfill', variadic: false },
   settings: ['tolerance', 'truth', 'against', 'html', 'registry', 'valueFormat', 'as'],
   examples: [
