@@ -102,7 +102,7 @@ describe('a wrong version that has published a day', () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ written: wrongKeys.length, transactions: 1, left: 0 })
     expect(changedKeys(promoted, await newest())).toEqual([])
     expect((await millrace(['backfill', 'reconcile', ID], here)).code).toBe(0)
-  }, 240_000)
+  }, 600_000)
 })
 
 /** Plans, runs, kills the run in the middle, and runs on. */

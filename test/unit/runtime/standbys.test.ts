@@ -52,6 +52,7 @@ class Rig {
       clock,
       topology: built,
       config: parseConfig({ applicationId: 'a', stateFlushIntervalMs: FLUSH_MS, standbys: 1 }),
+      topicPrefix: 'a',
       directory: this.counted(),
       fingerprint: FINGERPRINT,
       events,
