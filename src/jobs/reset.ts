@@ -13,7 +13,7 @@ import type { Log, Offset, TopicPartition } from '../log/log.ts'
 import { readStatus } from '../runtime/status.ts'
 import { incarnationsTopic } from '../runtime/internal-topics.ts'
 import { parseTaskName } from '../runtime/task-id.ts'
-import { topicsOfApplication } from './application-topics.ts'
+import { topicsOfApplication } from './own-topics.ts'
 
 /** What is to be reset. */
 export interface ResetSpec {

@@ -3,7 +3,7 @@ import { ConfigError, FatalError } from '../../errors.ts'
 import type { Log } from '../../log/log.ts'
 import { currentIncarnation } from '../../runtime/incarnations.ts'
 import { incarnationOfTopic } from '../../runtime/internal-topics.ts'
-import { topicsOfApplication } from '../application-topics.ts'
+import { topicsOfApplication } from '../own-topics.ts'
 
 /** The internal topics of each incarnation of an application that has any, by its number. */
 export async function incarnationTopics(
