@@ -175,8 +175,8 @@ describe('help', () => {
       'savepoint',
       'reset',
     ])
-    const group = await millrace(['savepoint', '--help'], { cwd: folder.path })
-    expect(listed(group.stdout)).toEqual(['create', 'list', 'show', 'verify', 'diff', 'drop-incarnation'])
+    const savepoints = await millrace(['savepoint', '--help'], { cwd: folder.path })
+    expect(listed(savepoints.stdout)).toEqual(['create', 'list', 'show', 'verify', 'diff', 'drop-incarnation'])
     const names = COMMANDS.map(({ name }) => name)
     const helps = await Promise.all(
       names.map((name) => millrace([...name.split(' '), '--help'], { cwd: folder.path })),
