@@ -176,7 +176,14 @@ describe('help', () => {
       'reset',
     ])
     const savepoints = await millrace(['savepoint', '--help'], { cwd: folder.path })
-    expect(listed(savepoints.stdout)).toEqual(['create', 'list', 'show', 'verify', 'diff', 'drop-incarnation'])
+    expect(listed(savepoints.stdout)).toEqual([
+      'create',
+      'list',
+      'show',
+      'verify',
+      'diff',
+      'drop-incarnation',
+    ])
     const names = COMMANDS.map(({ name }) => name)
     const helps = await Promise.all(
       names.map((name) => millrace([...name.split(' '), '--help'], { cwd: folder.path })),
