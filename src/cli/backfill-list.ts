@@ -65,7 +65,10 @@ export const backfillCancelCommand: Command = {
     'published nothing. Its plan stays on record.',
   argument: ID,
   settings: ['sessionTimeout'],
-  examples: ['millrace backfill cancel repair-1'],
+  examples: [
+    'millrace backfill cancel repair-1',
+    'millrace backfill cancel repair-1 --application-id plant-2',
+  ],
   async run(context) {
     const { settings, terminal, clock, directories, signal, args } = context
     const log = await context.openLog('existing')

@@ -14,7 +14,7 @@ export const backfillRollbackCommand: Command = {
     'can be compared or promoted again.',
   argument: { name: 'id', help: 'of the backfill', variadic: false },
   settings: ['dryRun', 'yes', 'as'],
-  examples: ['millrace backfill rollback fix-mean'],
+  examples: ['millrace backfill rollback fix-mean', 'millrace backfill rollback fix-mean --yes'],
   async run(context) {
     const { settings, args, clock, signal } = context
     const [id = ''] = args

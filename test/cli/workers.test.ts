@@ -52,7 +52,9 @@ describe('three workers in one process', () => {
   it('publish what one publishes, partition by partition', async () => {
     const at = dataDirectory('three')
     const ended = await millrace([...BOUNDED, ...at, '--workers', '3', '--json'], here)
-    expect([ended.code, ended.stderr]).toEqual([0, ''])
+    // A task that moves while it is worked fences its former owner, which says so and goes on.
+    const told = ended.stderr.split('\n').filter((line) => line !== '' && !line.includes('PRODUCER_FENCED'))
+    expect([ended.code, told]).toEqual([0, []])
     expect(JSON.parse(ended.stdout)).toMatchObject({ readings: RECORDS })
     expect(await published(at)).toEqual(expected)
     const again = await millrace([...BOUNDED, ...at, '--workers', '3', '--json'], here)
@@ -76,7 +78,7 @@ describe('three workers in one process', () => {
     let worked = 0
     for (let kill = 1; kill <= 3; kill++) {
       const running = startMillrace(live, here)
-      await running.until(() => committedIn(running) > 2_000)
+      await running.until(() => committedIn(running) > 500)
       worked += committedIn(running)
       told += (await running.stop('SIGKILL')).stderr
     }
