@@ -72,6 +72,11 @@ export class IdleWatch {
     return Math.max(1, next - now)
   }
 
+  /** As `check`, once it may change anything. */
+  async checkIfDue(): Promise<boolean> {
+    return this.nextCheckMs <= 1 && (await this.check())
+  }
+
   /** Looks at every partition, and has idle ones decided about. True when something was decided. */
   async check(): Promise<boolean> {
     const due = this.watched.filter((watched) => this.isQuiet(watched))

@@ -159,7 +159,7 @@ export class Worker {
       this.feeder.regulate(this.starved)
       this.failure ??= this.commits.takeFailure()
       if (this.failure !== undefined) return false
-      const decided = !busy && this.idleWatch !== undefined && (await this.checkIdle())
+      const decided = !busy && (await this.idleWatch?.checkIfDue()) === true
       this.commits.commitIfDue(this.commitContext())
       if (this.application.stopsAtEnd && (await this.hasFinished())) return true
       this.intake.handOut()
@@ -198,16 +198,13 @@ export class Worker {
 
   /** All tasks together stay about within the records of one commit. */
   private sliceRecords(): number {
-    const share = Math.ceil(this.application.config.commitRecords / Math.max(1, this.running.size))
-    return Math.min(SLICE_RECORDS, share)
-  }
-
-  private async checkIdle(): Promise<boolean> {
-    return this.idleWatch!.nextCheckMs <= 1 && (await this.idleWatch!.check())
+    const { commitRecords } = this.application.config
+    return Math.min(SLICE_RECORDS, Math.ceil(commitRecords / Math.max(1, this.running.size)))
   }
 
   private hasFinished(): Promise<boolean> | boolean {
-    if (this.assigned === undefined || this.assigned.pause !== undefined || !this.commits.isIdle) return false
+    // Not while dropped tasks are still to be started again, nor while the application is held.
+    if (this.assigned?.active.length !== this.running.size || !this.commits.isIdle) return false
     return this.runEnd.isReachedBy(this.running.values())
   }
 

@@ -22,7 +22,7 @@ const USERS = [...ALL, 'nobody', 'aggregator'].map((name) => ({ name, password: 
 const READINGS = 3_000
 const DAY_MS = 86_400_000
 /** From the start of the process to its end, where no time-out of ours has to pass; usually a second. */
-const SOON_MS = 15_000
+const SOON_MS = 25_000
 /** How long opening tries to reach a broker. */
 const CONNECT_MS = 10_000
 

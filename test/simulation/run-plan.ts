@@ -84,7 +84,7 @@ export function makePlan(
   const forgetsGroup = random.chance(0.3)
   const startsSlowly = random.chance(0.3)
   // From a stream of its own: the other draws are what they are without it.
-  const standbys = standbyRandom.pick([0, 0, 1, 1, 2])
+  const standbys = standbyRandom.pick([0, 0, 0, 1, 2])
   return { phases, chaos, config: { ...config, standbys }, idleness, forgetsGroup, startsSlowly }
 }
 
